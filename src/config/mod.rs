@@ -1,0 +1,3 @@
+//! From the bytes that an operator wrote to a [`crate::plan::Plan`], or every error at once.
+
+pub mod json;

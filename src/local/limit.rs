@@ -1,0 +1,136 @@
+//! One limit: an algorithm, its parameters, and what it is called.
+
+use super::cell::{Cell, Tag};
+use super::gcra::Bucket;
+use super::window::Window;
+use crate::units::{Nanos, Now, Wait};
+
+/// The most limits that one rule may have.
+pub const MAX_LIMITS: usize = 8;
+
+/// One limit of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Unique within the rule; `[a-z0-9][a-z0-9_.-]{0,63}`.
+    pub name: Box<str>,
+    /// What it is called in headers: the rule's name, or `rule.limit` when the rule has several.
+    pub policy: Box<str>,
+    /// What is admitted per [`Self::per`]; 0 refuses all.
+    pub requests: u32,
+    /// The period as configured; a calendar month counts as 31 days here, where only headers and bodies
+    /// read it.
+    pub per: Nanos,
+    /// How it is counted.
+    pub algorithm: Algorithm,
+}
+
+/// How a limit is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Refuses everything and keeps no state: `"requests": 0`.
+    Closed,
+    /// A token bucket.
+    TokenBucket(Bucket),
+    /// A fixed or a sliding window.
+    Window(Window),
+}
+
+impl Limit {
+    /// The most that it admits at once.
+    #[must_use]
+    pub const fn capacity(&self) -> u32 {
+        match &self.algorithm {
+            Algorithm::Closed => 0,
+            Algorithm::TokenBucket(bucket) => bucket.capacity().get(),
+            Algorithm::Window(window) => window.limit,
+        }
+    }
+
+    /// The span in which [`Self::capacity`] is restored from nothing: a bucket's time to fill, a window.
+    #[must_use]
+    pub const fn window(&self) -> Nanos {
+        match &self.algorithm {
+            Algorithm::TokenBucket(bucket) => bucket.fill_time(),
+            Algorithm::Closed | Algorithm::Window(_) => self.per,
+        }
+    }
+
+    /// What its cell is tagged with; an empty tag when it keeps no state.
+    #[must_use]
+    pub fn tag(&self) -> Tag {
+        match &self.algorithm {
+            Algorithm::Closed => Tag::default(),
+            Algorithm::TokenBucket(bucket) => Tag::of_bucket(bucket.period()),
+            Algorithm::Window(window) => Tag::of_window(window),
+        }
+    }
+
+    /// The cell after a charge of `cost`, or how long until one would fit. A cell of another tag is fresh.
+    ///
+    /// # Errors
+    /// [`Wait`] when it does not fit; the state is then unchanged.
+    pub fn charge(&self, cell: Cell, now: Now, cost: u32) -> Result<Cell, Wait> {
+        let cell = self.own(cell);
+        match &self.algorithm {
+            Algorithm::Closed => Err(Wait::Never),
+            Algorithm::TokenBucket(bucket) => {
+                let (state, requests) = cell.full_at();
+                let state = bucket.charge(bucket.adopt(state, requests), now.monotonic, cost)?;
+                Ok(Cell::bucket(
+                    self.tag(),
+                    state,
+                    self.requests,
+                    bucket.capacity().get(),
+                ))
+            }
+            Algorithm::Window(window) => {
+                let state = window.charge(cell.counted(), now.unix, cost)?;
+                Ok(Cell::window(self.tag(), state, self.requests))
+            }
+        }
+    }
+
+    /// The cell after a charge is taken back. `charged` is what the charge wrote, `elapsed` the most that can
+    /// have passed since. Never gives back more than the charge took.
+    #[must_use]
+    pub fn give_back(&self, cell: Cell, charged: Cell, cost: u32, elapsed: Nanos) -> Cell {
+        if cell.tag != charged.tag {
+            return cell;
+        }
+        match &self.algorithm {
+            Algorithm::Closed => cell,
+            Algorithm::TokenBucket(bucket) => {
+                let (state, requests) = cell.full_at();
+                let state = bucket.give_back(bucket.adopt(state, requests), cost, elapsed);
+                Cell::bucket(cell.tag, state, self.requests, bucket.capacity().get())
+            }
+            Algorithm::Window(window) => {
+                let state = window.give_back(cell.counted(), charged.counted().index, cost);
+                Cell::window(cell.tag, state, self.requests)
+            }
+        }
+    }
+
+    /// What fits now, and the time until everything does.
+    #[must_use]
+    pub fn quota(&self, cell: Cell, now: Now) -> (u32, Nanos) {
+        let cell = self.own(cell);
+        match &self.algorithm {
+            Algorithm::Closed => (0, Nanos(0)),
+            Algorithm::TokenBucket(bucket) => {
+                let (state, requests) = cell.full_at();
+                bucket.quota(bucket.adopt(state, requests), now.monotonic)
+            }
+            Algorithm::Window(window) => window.quota(cell.counted(), now.unix),
+        }
+    }
+
+    /// `cell`, or a fresh one when it counts something else.
+    fn own(&self, cell: Cell) -> Cell {
+        if cell.tag == self.tag() {
+            cell
+        } else {
+            Cell::default()
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Limits that one proxy keeps by itself.
+
+pub mod calendar;
+pub mod cell;
+pub mod gcra;
+pub mod limit;
+pub mod window;

@@ -1,0 +1,213 @@
+//! What is run: the configuration after it was read, checked and prepared. Immutable.
+//!
+//! No string is compared per request that could have been an index, no zero means "off", and every bound
+//! has been checked by [`crate::config`], the only maker of a [`Plan`].
+
+use ipnet::IpNet;
+use regex_lite::Regex;
+
+use crate::local::limit::Limit;
+use crate::path::Template as PathTemplate;
+use crate::reply::template::Template;
+
+/// A whole configuration, ready to run.
+#[derive(Debug)]
+pub struct Plan {
+    /// False: every request passes untouched.
+    pub enabled: bool,
+    /// Namespace of all counters.
+    pub domain: Box<str>,
+    /// The rules, in the order written; at most 1,000.
+    pub rules: Vec<Rule>,
+    /// How the client's address is found.
+    pub client_ip: ClientIp,
+    /// What a refusal looks like and which headers every response gets.
+    pub response: Response,
+    /// Entries per table; a power of two from 1,024 to 4,194,304.
+    pub max_keys: u32,
+    /// What is written to the proxy's log.
+    pub log: Log,
+}
+
+/// One rule: which requests, counted by what, within which limits.
+#[derive(Debug)]
+pub struct Rule {
+    /// Unique; `[a-z0-9][a-z0-9_.-]{0,63}`.
+    pub name: Box<str>,
+    /// Which requests; `None` is every request.
+    pub matches: Option<Match>,
+    /// What is counted apart; empty is one counter for all.
+    pub key: Vec<KeyPart>,
+    /// What happens when a part of the key is missing.
+    pub on_missing_key: OnMissingKey,
+    /// What happens when the counters cannot be used at all.
+    pub on_fault: OnFault,
+    /// All of them apply; at most 8. Empty is unlimited.
+    pub limits: Vec<Limit>,
+}
+
+/// Conditions on a request; all must hold, within a list any.
+#[derive(Debug, Default)]
+pub struct Match {
+    /// Empty: any path.
+    pub paths: Vec<PathPattern>,
+    /// Empty: any method. Compared as bytes (RFC 9110 §9.1: methods are case-sensitive).
+    pub methods: Vec<Box<str>>,
+}
+
+/// A pattern for the path without its query, after [`crate::path::normal`].
+#[derive(Debug)]
+pub struct PathPattern {
+    /// What is compared.
+    pub form: PathForm,
+    /// Whether `//` is merged and dot segments are removed before comparing.
+    pub normalize: bool,
+}
+
+/// The forms a path pattern takes.
+#[derive(Debug)]
+pub enum PathForm {
+    /// The whole path.
+    Exact(Box<[u8]>),
+    /// The path, or the beginning of it up to a segment boundary. Never ends in `/` unless it is `/`.
+    Prefix(Box<[u8]>),
+    /// A regular expression, or a glob made one; unanchored unless written so. Linear time.
+    Regex(Regex),
+}
+
+/// One part of a key.
+#[derive(Debug)]
+pub enum KeyPart {
+    /// The client's address, aggregated by [`ClientIp`]'s prefixes.
+    ClientIp,
+    /// The request method.
+    Method,
+    /// The path without its query.
+    Path,
+    /// The host without its port, in lower case.
+    Host,
+    /// The name of the proxy's route.
+    Route,
+    /// A request header; the name is in lower case.
+    Header(Box<str>),
+    /// A cookie.
+    Cookie(Box<str>),
+    /// A query parameter, percent-decoded.
+    Query(Box<str>),
+    /// A segment of the path, from 0.
+    PathSegment(usize),
+    /// The values that a template captures, each a part of its own.
+    PathTemplate(PathTemplate),
+    /// A fixed value.
+    Constant(Box<str>),
+}
+
+/// What a rule does with a request whose key has a missing part.
+///
+/// Absent, empty and repeated values are missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnMissingKey {
+    /// The rule does not apply.
+    #[default]
+    Skip,
+    /// One counter for all such requests.
+    Shared,
+    /// The client's address is the whole key.
+    ClientIp,
+    /// The request is refused with 403.
+    Deny,
+}
+
+/// What a rule does when its counters cannot be used at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFault {
+    /// Admits without a charge, counted in a metric of its own.
+    #[default]
+    Allow,
+    /// Refuses with 503.
+    Deny,
+}
+
+/// How the client's address is found and how much of it counts.
+#[derive(Debug)]
+pub struct ClientIp {
+    /// Where it comes from.
+    pub source: AddressSource,
+    /// Leading bits of an IPv4 address that count, 0 to 32.
+    pub v4_prefix: u8,
+    /// Leading bits of an IPv6 address that count, 0 to 128.
+    pub v6_prefix: u8,
+}
+
+/// Where a client's address comes from.
+#[derive(Debug)]
+pub enum AddressSource {
+    /// The proxy's own view of the connection.
+    Connection,
+    /// `X-Forwarded-For`, from the right, past these proxies.
+    ForwardedFor(Vec<IpNet>),
+}
+
+/// What a refusal looks like and which headers every response gets.
+#[derive(Debug)]
+pub struct Response {
+    /// Status of a refusal, 400 to 599.
+    pub status: u16,
+    /// Whether responses carry `X-RateLimit-*`.
+    pub x_ratelimit: bool,
+    /// Whether responses carry `RateLimit` and `RateLimit-Policy` of draft 11.
+    pub ietf_draft_11: bool,
+    /// What `X-RateLimit-Reset` counts.
+    pub reset: Reset,
+    /// Whether refusals carry `Retry-After`.
+    pub retry_after: bool,
+    /// Body of a refusal.
+    pub body: Body,
+    /// Fixed headers of refusals; names in lower case.
+    pub add_headers: Vec<(Box<str>, Box<str>)>,
+}
+
+/// What `X-RateLimit-Reset` counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reset {
+    /// Seconds from now.
+    #[default]
+    Seconds,
+    /// Seconds of Unix time.
+    Epoch,
+}
+
+/// Body of a refusal.
+#[derive(Debug, Default)]
+pub enum Body {
+    /// RFC 9457 problem details.
+    #[default]
+    Problem,
+    /// No body.
+    None,
+    /// Plain text with placeholders.
+    Text(Template),
+    /// JSON with placeholders.
+    Json(Template),
+}
+
+/// What is written to the proxy's log.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// Lines about refusals a second and worker, 0 to 1,000; those left out are counted in the next line.
+    pub refusals_per_second: u32,
+    /// How a line shows the key.
+    pub keys: LogKeys,
+}
+
+/// How a log line shows a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogKeys {
+    /// As its keyed fingerprint: tells clients apart, tells nobody who they are.
+    #[default]
+    Hashed,
+    /// As it was sent.
+    Plain,
+    /// Not at all.
+    None,
+}

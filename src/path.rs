@@ -1,13 +1,153 @@
-//! The path of a request: its normal form, its segments, and templates over them.
+//! The path of a request: its normal form, its segments, its query, and templates over it.
+//!
+//! A rule that an odd spelling of a path slips past is no limit, so what two spellings that every server
+//! takes for one have in common is decided here, once, and everything later compares bytes:
+//!
+//! - `/%61dmin` is `/admin`, `/a%2fb` is `/a%2Fb`: RFC 3986 §6.2.2 leaves no server a choice there.
+//! - `%2F`, `%00`, `%25`, `;` and a raw byte above 127 stay what they are: servers differ about them, and a
+//!   second round of decoding would invent paths that nobody asked for.
+//! - `/a?`, `/a?x` and `/a#x` are `/a`.
+//! - `//` and dot segments stay, unless a pattern asks for [`normalize`]: Envoy does that itself, when told
+//!   to, and only the operator knows what the upstream does.
 
-/// A path template such as `/users/{id}/orders/{order}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
-    segments: Vec<Segment>,
+mod query;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+pub use query::{parameter, query};
+pub use template::{Template, TemplateError};
+
+/// The path of a request target, without scheme, authority, query and fragment, percent-decoded once for
+/// unreserved characters (RFC 3986 §2.3), the hex digits of what stays encoded in upper case (§6.2.2.1).
+///
+/// A target in absolute form (RFC 9112 §3.2.2) has the path that follows its authority, `/` if none does;
+/// `*` (`OPTIONS *`) and an empty target are their own paths. Allocates only when a byte has to change.
+#[must_use]
+pub fn normal(target: &[u8]) -> Cow<'_, [u8]> {
+    let path = before(origin_form(target), b"?#");
+    if !path.contains(&b'%') || !changes(path) {
+        return Cow::Borrowed(path);
+    }
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let [first, tail @ ..] = rest {
+        rest = match escape(rest) {
+            Some((byte, tail)) if is_unreserved(byte) => {
+                out.push(byte);
+                tail
+            }
+            Some((_, tail)) => {
+                let encoded = rest.iter().take(3);
+                out.extend(encoded.map(u8::to_ascii_uppercase));
+                tail
+            }
+            None => {
+                out.push(*first);
+                tail
+            }
+        };
+    }
+    Cow::Owned(out)
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Segment {
-    Literal(Box<[u8]>),
-    Capture,
+/// `path` with `//` merged and dot segments removed (RFC 3986 §5.2.4); what does not begin with `/` as it is.
+///
+/// Slashes are merged first, so `/a//../b` is `/b`, as it is for nginx and for a file system. Apply it after
+/// [`normal`], which turns `%2E%2E` into the dots that it is. Allocates only when a byte has to change.
+#[must_use]
+pub fn normalize(path: &[u8]) -> Cow<'_, [u8]> {
+    let Some(relative) = path.strip_prefix(b"/") else {
+        return Cow::Borrowed(path);
+    };
+    let is_dot = |segment: &[u8]| matches!(segment, b"." | b"..");
+    let mut written = relative.split(|byte| *byte == b'/');
+    if !path.windows(2).any(|pair| pair == b"//") && !written.any(is_dot) {
+        return Cow::Borrowed(path);
+    }
+    let mut out = Vec::with_capacity(path.len());
+    let mut ends_in_slash = false;
+    for segment in relative.split(|byte| *byte == b'/') {
+        ends_in_slash = segment.is_empty() || is_dot(segment);
+        if segment == b".." {
+            let parent = out.iter().rposition(|byte| *byte == b'/');
+            out.truncate(parent.unwrap_or(0));
+        } else if !ends_in_slash {
+            out.push(b'/');
+            out.extend_from_slice(segment);
+        }
+    }
+    if ends_in_slash {
+        out.push(b'/');
+    }
+    Cow::Owned(out)
+}
+
+/// The segments of a path: `/a/b` has `a` and `b`, `/a/` has `a` and an empty one, an empty path has none.
+pub fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let relative = path.strip_prefix(b"/").unwrap_or(path);
+    let all = relative.split(|byte| *byte == b'/');
+    all.take(if path.is_empty() { 0 } else { usize::MAX })
+}
+
+/// `target` from its path on: what follows `scheme://authority` when it has that.
+fn origin_form(target: &[u8]) -> &[u8] {
+    if target
+        .first()
+        .is_none_or(|first| !first.is_ascii_alphabetic())
+    {
+        return target;
+    }
+    let scheme = before(target, b":");
+    let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    let rest = target.strip_prefix(scheme).unwrap_or_default();
+    match rest.strip_prefix(b"://") {
+        Some(rest) if scheme.iter().all(is_scheme) => {
+            let authority = before(rest, b"/?#");
+            let path = rest.strip_prefix(authority).unwrap_or_default();
+            if path.starts_with(b"/") { path } else { b"/" }
+        }
+        _ => target,
+    }
+}
+
+/// `bytes` up to the first of `ends`.
+fn before<'a>(bytes: &'a [u8], ends: &[u8]) -> &'a [u8] {
+    bytes
+        .split(|byte| ends.contains(byte))
+        .next()
+        .unwrap_or_default()
+}
+
+/// Whether an escape in `path` is not in normal form. Escapes never overlap: `%` is no hex digit.
+fn changes(path: &[u8]) -> bool {
+    path.windows(3).any(|three| {
+        escape(three).is_some_and(|(byte, _)| {
+            is_unreserved(byte) || three.iter().any(u8::is_ascii_lowercase)
+        })
+    })
+}
+
+/// The byte that `%XX` at the beginning of `bytes` stands for, and what follows. Anything else is no escape.
+fn escape(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let [b'%', high, low, tail @ ..] = bytes else {
+        return None;
+    };
+    Some((hex(*high)? << 4 | hex(*low)?, tail))
+}
+
+const fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// RFC 3986 §2.3.
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }

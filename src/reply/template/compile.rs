@@ -1,0 +1,167 @@
+//! How a template is taken apart at its placeholders.
+
+use super::{Piece, Placeholder, Template, TemplateError, TemplateFault};
+use crate::config::json::Node;
+
+/// How the text between placeholders is written.
+#[derive(Clone, Copy)]
+pub(super) enum Syntax {
+    Text,
+    JsonString,
+}
+
+/// Collects pieces and every error on the way.
+#[derive(Default)]
+pub(super) struct Compiler {
+    pieces: Vec<Piece>,
+    literal: Vec<u8>,
+    path: String,
+    errors: Vec<TemplateError>,
+}
+
+impl Compiler {
+    pub(super) fn finish(mut self) -> Result<Template, Vec<TemplateError>> {
+        self.end_literal();
+        if self.errors.is_empty() {
+            let pieces = self.pieces;
+            Ok(Template { pieces })
+        } else {
+            Err(self.errors)
+        }
+    }
+
+    pub(super) fn node(&mut self, node: &Node) {
+        match node {
+            Node::String(text) => self.string(text),
+            Node::Array(items) => self.array(items),
+            Node::Object(members) => self.object(members),
+            Node::Float(float) => self.float(*float),
+            // A scalar shows itself as JSON.
+            scalar @ (Node::Null | Node::Bool(_) | Node::Unsigned(_) | Node::Negative(_)) => {
+                self.literal
+                    .extend_from_slice(scalar.to_string().as_bytes());
+            }
+        }
+    }
+
+    fn array(&mut self, items: &[Node]) {
+        let parent = self.path.len();
+        self.literal.push(b'[');
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.literal.push(b',');
+            }
+            self.path.push_str(&format!("[{index}]"));
+            self.node(item);
+            self.path.truncate(parent);
+        }
+        self.literal.push(b']');
+    }
+
+    fn object(&mut self, members: &[(String, Node)]) {
+        let parent = self.path.len();
+        self.literal.push(b'{');
+        for (index, (name, value)) in members.iter().enumerate() {
+            if index > 0 {
+                self.literal.push(b',');
+            }
+            self.literal.push(b'"');
+            self.escaped(name);
+            self.literal.extend_from_slice(b"\":");
+            self.path.push('.');
+            self.path.push_str(name);
+            self.node(value);
+            self.path.truncate(parent);
+        }
+        self.literal.push(b'}');
+    }
+
+    fn float(&mut self, float: f64) {
+        let text = match (
+            Node::Float(float).as_unsigned(),
+            Node::Float(-float).as_unsigned(),
+        ) {
+            (Some(integer), _) => integer.to_string(),
+            (None, Some(integer)) => format!("-{integer}"),
+            // A float that was read from JSON is finite; one that is not prints as null.
+            (None, None) => serde_json::Value::from(float).to_string(),
+        };
+        self.literal.extend_from_slice(text.as_bytes());
+    }
+
+    fn string(&mut self, text: &str) {
+        let inner = text
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'));
+        match inner.and_then(Placeholder::named) {
+            Some(placeholder) if placeholder.is_number() => self.value(placeholder, "null"),
+            _ => {
+                self.literal.push(b'"');
+                self.text(text, Syntax::JsonString);
+                self.literal.push(b'"');
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, text: &str, syntax: Syntax) {
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            self.between(before, syntax);
+            rest = match after.strip_prefix('{') {
+                Some(after) => {
+                    self.literal.push(b'{');
+                    after
+                }
+                None => self.placeholder(after),
+            };
+        }
+        self.between(rest, syntax);
+    }
+
+    /// Reads a placeholder behind its opening brace; what follows it.
+    fn placeholder<'t>(&mut self, text: &'t str) -> &'t str {
+        let Some((name, rest)) = text.split_once('}') else {
+            self.error(TemplateFault::Unclosed);
+            return "";
+        };
+        match Placeholder::named(name) {
+            Some(placeholder) => self.value(placeholder, "never"),
+            None => self.error(TemplateFault::Unknown(name.to_owned())),
+        }
+        rest
+    }
+
+    fn between(&mut self, text: &str, syntax: Syntax) {
+        match syntax {
+            Syntax::Text => self.literal.extend_from_slice(text.as_bytes()),
+            Syntax::JsonString => self.escaped(text),
+        }
+    }
+
+    /// `text` as it stands between the quotes of a JSON string.
+    fn escaped(&mut self, text: &str) {
+        let quoted = serde_json::Value::from(text).to_string();
+        let inner = quoted
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        self.literal
+            .extend_from_slice(inner.unwrap_or_default().as_bytes());
+    }
+
+    fn value(&mut self, placeholder: Placeholder, never: &'static str) {
+        self.end_literal();
+        self.pieces.push(Piece::Value { placeholder, never });
+    }
+
+    fn end_literal(&mut self) {
+        if !self.literal.is_empty() {
+            let literal = std::mem::take(&mut self.literal).into_boxed_slice();
+            self.pieces.push(Piece::Literal(literal));
+        }
+    }
+
+    fn error(&mut self, fault: TemplateFault) {
+        let path = self.path.clone();
+        self.errors.push(TemplateError { path, fault });
+    }
+}

@@ -29,6 +29,45 @@ pub struct Quota {
     pub violated: Option<Wait>,
 }
 
+impl Decision {
+    /// What each rule's counters count of this decision.
+    pub fn counts(&self) -> impl Iterator<Item = (usize, Count)> {
+        self.rules.iter().flat_map(|outcome| {
+            let by_store = self.refusal.is_some_and(|refusal| {
+                refusal.rule == outcome.rule
+                    && matches!(refusal.reason, Reason::Contended | Reason::Unavailable)
+            });
+            let counts = match outcome.effect {
+                Effect::Charged => [Some(Count::Allowed), None],
+                Effect::Refused if by_store => [Some(Count::Errors), None],
+                Effect::Refused => [Some(Count::Limited), None],
+                Effect::Uncharged if self.refusal.is_none() => {
+                    [Some(Count::Errors), Some(Count::Uncharged)]
+                }
+                Effect::Uncharged => [Some(Count::Errors), None],
+                Effect::Passed => [None, None],
+            };
+            counts
+                .into_iter()
+                .flatten()
+                .map(|count| (outcome.rule, count))
+        })
+    }
+}
+
+/// What a rule counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Requests it charged and let pass.
+    Allowed,
+    /// Requests it refused.
+    Limited,
+    /// Requests it could not judge.
+    Errors,
+    /// Of those, the ones that passed without a charge.
+    Uncharged,
+}
+
 /// What one rule did with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleOutcome {

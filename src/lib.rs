@@ -8,12 +8,17 @@
 //! [`plan`] what is run · [`config`] how a plan is made · [`decision`] what was decided · [`reply`] what the
 //! client sees.
 
+pub mod address;
 pub mod config;
 pub mod decision;
+pub mod engine;
+pub mod facts;
+pub mod key;
 pub mod local;
 pub mod path;
 pub mod plan;
 pub mod reply;
+pub mod select;
 pub mod units;
 
 #[cfg(target_os = "wasi")]

@@ -167,6 +167,14 @@ pub struct Response {
     pub add_headers: Vec<(Box<str>, Box<str>)>,
 }
 
+impl Response {
+    /// Whether admitted responses say what is left.
+    #[must_use]
+    pub const fn shows_quotas(&self) -> bool {
+        self.x_ratelimit || self.ietf_draft_11
+    }
+}
+
 /// What `X-RateLimit-Reset` counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reset {

@@ -1,0 +1,207 @@
+//! What a request is counted by: the parts of a rule's key, as one keyed fingerprint.
+
+use std::hash::Hasher;
+use std::net::IpAddr;
+
+use siphasher::sip::SipHasher13;
+
+use crate::facts::{Facts, Source};
+use crate::path;
+use crate::plan::{ClientIp, KeyPart, OnMissingKey, Plan, Rule};
+
+/// A request's key under one rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Its fingerprint; never zero, which marks an empty way of the table.
+    Found(u64),
+    /// A part is missing, so the rule does not apply.
+    Skip,
+    /// A part is missing, so the rule refuses.
+    Deny,
+}
+
+/// Makes fingerprints: SipHash-1-3 under a random key, over the domain, the rule's name and the kind, length
+/// and bytes of each part. Clients can neither aim at another's counter nor make two keys collide.
+#[derive(Debug)]
+pub struct Keyer {
+    /// One for each rule, with domain and name already written.
+    rules: Vec<SipHasher13>,
+}
+
+impl Keyer {
+    /// A keyer for the rules of `plan`.
+    #[must_use]
+    pub fn new(plan: &Plan, seed: &[u8; 16]) -> Self {
+        let named = |rule: &Rule| {
+            let mut hasher = SipHasher13::new_with_key(seed);
+            for name in [&plan.domain, &rule.name] {
+                write_value(&mut hasher, name.as_bytes());
+            }
+            hasher
+        };
+        Self {
+            rules: plan.rules.iter().map(named).collect(),
+        }
+    }
+
+    /// The key of a request under rule number `index`.
+    pub fn key<S: Source>(
+        &self,
+        index: usize,
+        rule: &Rule,
+        client_ip: &ClientIp,
+        facts: &mut Facts<'_, S>,
+    ) -> Key {
+        let Some(named) = self.rules.get(index) else {
+            return Key::Skip;
+        };
+        let mut hasher = *named;
+        let mut write = |kind: Kind, value: &[u8]| {
+            hasher.write_u8(kind as u8);
+            write_value(&mut hasher, value);
+        };
+        if parts(rule, client_ip, facts, &mut write).is_none() {
+            hasher = *named;
+            match rule.on_missing_key {
+                OnMissingKey::Skip => return Key::Skip,
+                OnMissingKey::Deny => return Key::Deny,
+                OnMissingKey::Shared => hasher.write_u8(Kind::Keyless as u8),
+                OnMissingKey::ClientIp => {
+                    hasher.write_u8(Kind::InPlace as u8);
+                    // Without an address either, it is the one counter of those who have neither.
+                    if let Some(address) = facts.client_ip(client_ip) {
+                        write_value(&mut hasher, octets(address).as_ref());
+                    }
+                }
+            }
+        }
+        Key::Found(hasher.finish().max(1))
+    }
+}
+
+/// The parts of a key as text for people, joined with a blank; `None` when one is missing.
+pub fn plain<S: Source>(
+    rule: &Rule,
+    client_ip: &ClientIp,
+    facts: &mut Facts<'_, S>,
+) -> Option<String> {
+    let mut text = String::new();
+    let mut write = |kind: Kind, value: &[u8]| {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        match (kind, address(value)) {
+            (Kind::ClientIp, Some(address)) => text.push_str(&address.to_string()),
+            _ => text.push_str(&String::from_utf8_lossy(value)),
+        }
+    };
+    parts(rule, client_ip, facts, &mut write)?;
+    Some(text)
+}
+
+/// What a part is, so that equal bytes of different kinds are different keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    ClientIp,
+    Method,
+    Path,
+    Host,
+    Route,
+    Header,
+    Cookie,
+    Query,
+    PathSegment,
+    Capture,
+    Constant,
+    /// All requests whose key has a missing part.
+    Keyless,
+    /// The address in place of a key that has a missing part.
+    InPlace,
+}
+
+/// Hands each part's value to `write`; `None` when one is missing.
+fn parts<S: Source>(
+    rule: &Rule,
+    client_ip: &ClientIp,
+    facts: &mut Facts<'_, S>,
+    write: &mut dyn FnMut(Kind, &[u8]),
+) -> Option<()> {
+    for part in &rule.key {
+        match part {
+            KeyPart::ClientIp => {
+                write(Kind::ClientIp, octets(facts.client_ip(client_ip)?).as_ref());
+            }
+            KeyPart::Method => write(Kind::Method, facts.headers().one(":method")?),
+            KeyPart::Path => write(Kind::Path, facts.path()?),
+            KeyPart::Host => write(Kind::Host, &host(facts)?),
+            KeyPart::Route => write(Kind::Route, facts.route()?),
+            KeyPart::Header(name) => write(Kind::Header, facts.headers().one(name)?),
+            KeyPart::Cookie(name) => write(Kind::Cookie, cookie(facts, name)?),
+            KeyPart::Query(name) => {
+                let query = path::query(facts.headers().one(":path")?)?;
+                write(Kind::Query, &path::parameter(query, name.as_bytes())?);
+            }
+            KeyPart::PathSegment(index) => {
+                write(
+                    Kind::PathSegment,
+                    path::segments(facts.path()?).nth(*index)?,
+                );
+            }
+            KeyPart::PathTemplate(template) => {
+                for capture in template.captures(facts.path()?)? {
+                    write(Kind::Capture, capture);
+                }
+            }
+            KeyPart::Constant(value) => write(Kind::Constant, value.as_bytes()),
+        }
+    }
+    Some(())
+}
+
+/// The host without its port and without a final dot, in lower case.
+fn host<S: Source>(facts: &mut Facts<'_, S>) -> Option<Vec<u8>> {
+    // Kong's host keeps the client's own in `host`; on Envoy that header is always folded into `:authority`.
+    let headers = facts.headers();
+    let written = headers.one("host").or_else(|| headers.one(":authority"))?;
+    let without_port = match written.iter().rposition(|byte| *byte == b':') {
+        // In brackets a colon belongs to an IPv6 address.
+        Some(colon) if !written.ends_with(b"]") => written.split_at_checked(colon)?.0,
+        _ => written,
+    };
+    let host = without_port.strip_suffix(b".").unwrap_or(without_port);
+    (!host.is_empty()).then(|| host.to_ascii_lowercase())
+}
+
+/// The only value of a cookie; absent, empty and repeated ones are `None`.
+fn cookie<'f, S: Source>(facts: &'f mut Facts<'_, S>, name: &str) -> Option<&'f [u8]> {
+    let pairs = facts
+        .headers()
+        .all("cookie")
+        .flat_map(|line| line.split(|byte| *byte == b';'));
+    let mut values = pairs.filter_map(|pair| {
+        let pair = pair.trim_ascii();
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (found, value) = pair.split_at_checked(equals)?;
+        (found == name.as_bytes()).then(|| value.strip_prefix(b"=").unwrap_or(value))
+    });
+    let value = values.next()?;
+    (values.next().is_none() && !value.is_empty()).then_some(value)
+}
+
+fn write_value(hasher: &mut SipHasher13, value: &[u8]) {
+    hasher.write(&(value.len() as u64).to_le_bytes());
+    hasher.write(value);
+}
+
+/// An address as 16 bytes; IPv4 in its IPv6-mapped form, which no client's IPv6 address has here.
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    Some(IpAddr::from(<[u8; 16]>::try_from(octets).ok()?).to_canonical())
+}

@@ -1,0 +1,333 @@
+//! One request against all its limits: charged everywhere, or nowhere.
+//!
+//! Every limit of every rule is tested first. Only then is anything charged, the strictest rule first, each
+//! by a compare-and-swap of the one value that holds all its limits. If a later one is lost for good, what
+//! the earlier ones took is given back. An admitted request was charged first, always.
+
+use super::cell::Cell;
+use super::limit::{Limit, MAX_LIMITS};
+use super::set::{Cells, Class, Evicted, Place};
+use super::store::{Fault, SharedData, Swap};
+use super::table::{Loaded, Stats, Table};
+use crate::units::{Nanos, Now, Wait};
+
+/// Compare-and-swaps that may be lost before a request is refused for contention.
+pub const MAX_SWAPS: usize = 16;
+
+/// What one rule asks for one key.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand<'p> {
+    /// The rule's limits; none of them closed, and at least one.
+    pub limits: &'p [Limit],
+    /// Groups the entries of one rule, so that eviction is fair between rules.
+    pub tag: u16,
+    /// Keyed fingerprint of rule and key; never zero.
+    pub fingerprint: u64,
+    /// What the request costs, at most what each limit can hold.
+    pub cost: u32,
+    /// Whether a store that cannot be used refuses the request.
+    pub deny_on_fault: bool,
+}
+
+/// What one limit says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Cost that still fits.
+    pub remaining: u32,
+    /// Time until everything fits.
+    pub reset: Nanos,
+    /// How long it refuses; `None` when it does not.
+    pub wait: Option<Wait>,
+}
+
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Settled {
+    /// Every demand was charged, but those without counters.
+    Admitted,
+    /// A limit refused; nothing is charged.
+    Refused,
+    /// This demand lost [`MAX_SWAPS`] races; nothing is charged.
+    Contended(usize),
+    /// This demand has no counters and denies without; nothing is charged.
+    Unavailable(usize),
+}
+
+/// A demand under way.
+#[derive(Debug)]
+pub struct Entry<'p> {
+    /// What is asked.
+    pub demand: Demand<'p>,
+    /// Why there are no counters.
+    pub fault: Option<Fault>,
+    place: Place,
+    class: Class,
+    loaded: Option<Loaded>,
+    /// Each limit's cell as it was found.
+    before: Cells,
+    /// Each limit's cell after the charge; as it was found where the limit refuses.
+    after: Cells,
+    waits: [Option<Wait>; MAX_LIMITS],
+}
+
+impl<'p> Entry<'p> {
+    /// A demand on `table` that nothing has been asked yet.
+    #[must_use]
+    pub fn new(demand: Demand<'p>, table: &Table) -> Self {
+        let class = Class::for_limits(demand.limits.len());
+        Self {
+            demand,
+            fault: None,
+            place: table.place(class, demand.fingerprint),
+            class,
+            loaded: None,
+            before: Cells::default(),
+            after: Cells::default(),
+            waits: [None; MAX_LIMITS],
+        }
+    }
+
+    /// Whether a limit refused it when it was last tested.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        self.waits.iter().any(Option::is_some)
+    }
+
+    /// What each limit says, after the charge or, if nothing was charged, as it was found. Empty when there
+    /// are no counters.
+    #[must_use]
+    pub fn readings(&self, charged: bool, now: Now) -> Vec<Reading> {
+        if self.fault.is_some() {
+            return Vec::new();
+        }
+        let cells = if charged { &self.after } else { &self.before };
+        let limits = self.demand.limits.iter().zip(cells).zip(self.waits);
+        let read = |((limit, cell), wait): ((&Limit, &Cell), _)| {
+            let (remaining, reset) = limit.quota(*cell, now);
+            Reading {
+                remaining,
+                reset,
+                wait,
+            }
+        };
+        limits.map(read).collect()
+    }
+
+    /// The smallest share that any of its limits has left: what decides who is charged first.
+    fn strictness(&self, now: Now) -> f64 {
+        let left = |(limit, cell): (&Limit, &Cell)| {
+            f64::from(limit.quota(*cell, now).0) / f64::from(limit.capacity().max(1))
+        };
+        self.demand
+            .limits
+            .iter()
+            .zip(&self.after)
+            .map(left)
+            .fold(f64::INFINITY, f64::min)
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        self.fault = Some(fault);
+        self.waits = [None; MAX_LIMITS];
+    }
+}
+
+/// A table, the data it lives in, and the time: what a transaction works with.
+#[derive(Debug)]
+pub struct Transaction<'a, D> {
+    /// Where the sets are.
+    pub table: &'a Table,
+    /// What holds them.
+    pub data: &'a mut D,
+    /// When the request came.
+    pub now: Now,
+    /// What happened.
+    pub stats: &'a mut Stats,
+}
+
+impl<D: SharedData> Transaction<'_, D> {
+    /// Tests all entries, then charges all of them or none.
+    pub fn settle(&mut self, entries: &mut [Entry<'_>]) -> Settled {
+        for index in 0..entries.len() {
+            let Some(entry) = entries.get_mut(index) else {
+                break;
+            };
+            if let Err(fault) = self.test(entry) {
+                entry.fail(fault);
+                if entry.demand.deny_on_fault {
+                    return Settled::Unavailable(index);
+                }
+            }
+        }
+        if entries.iter().any(Entry::refuses) {
+            return Settled::Refused;
+        }
+        if entries.len() == 1 {
+            return self.charge_in_turn(entries, &[0]);
+        }
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        let strictness = |index: usize| {
+            entries
+                .get(index)
+                .map_or(0.0, |entry| entry.strictness(self.now))
+        };
+        order.sort_by(|a, b| strictness(*a).total_cmp(&strictness(*b)));
+        self.charge_in_turn(entries, &order)
+    }
+
+    fn charge_in_turn(&mut self, entries: &mut [Entry<'_>], order: &[usize]) -> Settled {
+        for (turn, index) in order.iter().enumerate() {
+            let Some(entry) = entries.get_mut(*index) else {
+                continue;
+            };
+            let failed = match self.charge(entry) {
+                Ok(Charge::Done) => continue,
+                Ok(Charge::Refused) => Settled::Refused,
+                Ok(Charge::Contended) => Settled::Contended(*index),
+                Err(fault) => {
+                    entry.fail(fault);
+                    if !entry.demand.deny_on_fault {
+                        continue;
+                    }
+                    Settled::Unavailable(*index)
+                }
+            };
+            for charged in order.iter().take(turn) {
+                if let Some(entry) = entries
+                    .get_mut(*charged)
+                    .filter(|entry| entry.fault.is_none())
+                {
+                    self.give_back(entry);
+                }
+            }
+            return failed;
+        }
+        Settled::Admitted
+    }
+
+    /// Reads an entry's set and asks each limit.
+    fn test(&mut self, entry: &mut Entry<'_>) -> Result<(), Fault> {
+        let loaded = self
+            .table
+            .load(self.data, entry.place, entry.class, self.stats)?;
+        let Demand {
+            limits,
+            fingerprint,
+            cost,
+            ..
+        } = entry.demand;
+        entry.before = matched(loaded.set.find(fingerprint).unwrap_or_default(), limits);
+        entry.waits = [None; MAX_LIMITS];
+        let cells = entry
+            .before
+            .iter()
+            .zip(&mut entry.after)
+            .zip(&mut entry.waits);
+        for (limit, ((before, after), wait)) in limits.iter().zip(cells) {
+            let charged = limit.charge(*before, self.now, cost);
+            *after = charged.unwrap_or(*before);
+            *wait = charged.err();
+        }
+        entry.loaded = Some(loaded);
+        Ok(())
+    }
+
+    /// Charges an entry that was tested; one that loses the race is tested again.
+    fn charge(&mut self, entry: &mut Entry<'_>) -> Result<Charge, Fault> {
+        let Demand {
+            tag, fingerprint, ..
+        } = entry.demand;
+        if entry.fault.is_some() {
+            return Ok(Charge::Done);
+        }
+        for _ in 0..MAX_SWAPS {
+            if entry.loaded.is_none() {
+                self.test(entry)?;
+            }
+            if entry.refuses() {
+                return Ok(Charge::Refused);
+            }
+            let Some(mut loaded) = entry.loaded.take() else {
+                continue;
+            };
+            let evicted = loaded.set.place(fingerprint, tag, &entry.after, self.now);
+            match self.table.store(self.data, &mut loaded, self.now)? {
+                Swap::Lost => self.stats.retries += 1,
+                Swap::Done => {
+                    self.stats.count(evicted);
+                    return Ok(Charge::Done);
+                }
+            }
+        }
+        Ok(Charge::Contended)
+    }
+
+    /// Takes a charge back. What cannot be given back is lost to its client, never minted.
+    fn give_back(&mut self, entry: &mut Entry<'_>) {
+        let Demand {
+            limits,
+            tag,
+            fingerprint,
+            cost,
+            ..
+        } = entry.demand;
+        for _ in 0..MAX_SWAPS {
+            let loaded = self
+                .table
+                .load(self.data, entry.place, entry.class, self.stats);
+            let Ok(mut loaded) = loaded else { return };
+            let Some(mut cells) = loaded.set.find(fingerprint) else {
+                return;
+            };
+            // Others may have charged until the set was last written: nothing later has been counted on.
+            let elapsed = loaded.set.written_at().since(self.now.monotonic);
+            for ((limit, charged), cell) in limits.iter().zip(&entry.after).zip(&mut cells) {
+                *cell = limit.give_back(*cell, *charged, cost, elapsed);
+            }
+            loaded.set.place(fingerprint, tag, &cells, self.now);
+            match self.table.store(self.data, &mut loaded, self.now) {
+                Ok(Swap::Lost) => self.stats.retries += 1,
+                Ok(Swap::Done) | Err(_) => return,
+            }
+        }
+    }
+}
+
+enum Charge {
+    Done,
+    Refused,
+    Contended,
+}
+
+impl Stats {
+    const fn count(&mut self, evicted: Evicted) {
+        match evicted {
+            Evicted::Nothing => {}
+            Evicted::Free => self.evicted_free += 1,
+            Evicted::Indebted => self.evicted_indebted += 1,
+        }
+    }
+}
+
+/// Each limit's cell: its own place's if that counts the same, else the first unclaimed one that does.
+///
+/// So a reload that reorders limits, or drops one, keeps what the others have counted.
+fn matched(stored: Cells, limits: &[Limit]) -> Cells {
+    let mut cells = stored;
+    if limits
+        .iter()
+        .zip(&stored)
+        .all(|(limit, cell)| cell.tag == limit.tag())
+    {
+        return cells;
+    }
+    let mut unclaimed = stored;
+    for (limit, cell) in limits.iter().zip(&mut cells) {
+        let own = unclaimed
+            .iter_mut()
+            .find(|stored| stored.tag == limit.tag());
+        *cell = own.map(std::mem::take).unwrap_or_else(Cell::default);
+    }
+    cells
+}

@@ -36,6 +36,18 @@ impl Node {
         serde_json::from_slice(text)
     }
 
+    /// The first member of that name, if this is an object that has one.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Object(members) => members
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, node)| node),
+            _ => None,
+        }
+    }
+
     /// The value as a non-negative integer; `20.0` is 20, `20.5` is none.
     #[must_use]
     pub fn as_unsigned(&self) -> Option<u64> {
@@ -60,21 +72,62 @@ fn exact_integer(number: f64) -> Option<u64> {
 }
 
 impl fmt::Display for Node {
-    /// As JSON, for messages that quote what was found.
+    /// What was found, for a message: short, on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("null"),
             Self::Bool(value) => value.fmt(f),
             Self::Unsigned(value) => value.fmt(f),
             Self::Negative(value) => value.fmt(f),
-            Self::Float(value) => value.fmt(f),
-            Self::String(value) => {
-                f.write_str(&serde_json::to_string(value).map_err(|_| fmt::Error)?)
-            }
-            Self::Array(_) => f.write_str("a list"),
-            Self::Object(_) => f.write_str("an object"),
+            Self::Float(value) => f.write_str(&decimal(*value)),
+            Self::String(value) => f.write_str(&quote(value)),
+            Self::Array(items) if items.is_empty() => f.write_str("an empty list"),
+            Self::Array(items) => write!(f, "a list of {}", items.len()),
+            Self::Object(members) if members.is_empty() => f.write_str("an empty object"),
+            Self::Object(members) => match members.iter().find(|(name, _)| name == "env") {
+                Some(_) => f.write_str("{\"env\": …}"),
+                None => f.write_str("an object"),
+            },
         }
     }
+}
+
+/// The most characters of a value that a message quotes.
+pub(super) const MAX_QUOTED: usize = 60;
+
+/// `text` in quotes, shortened, on one line: what would end a line or move a terminal's cursor is escaped.
+pub(super) fn quote(text: &str) -> String {
+    let mut out = String::from('"');
+    for (count, character) in text.chars().enumerate() {
+        if count == MAX_QUOTED {
+            out.push('…');
+            break;
+        }
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            _ if character.is_control() => {
+                out.push_str(&format!("\\u{:04x}", u32::from(character)))
+            }
+            _ => out.push(character),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A float to three decimals. `fmt` for floats would be a tenth of the module.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "checked: below 2^53 in magnitude"
+)]
+fn decimal(number: f64) -> String {
+    if number.abs() > MAX_EXACT {
+        return "a number beyond 2^53".to_owned();
+    }
+    let thousandths = (number.fract().abs() * 1000.0) as i64;
+    let sign = if number < 0.0 { "-" } else { "" };
+    let text = format!("{sign}{}.{thousandths:03}", (number as i64).abs());
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 impl<'de> Deserialize<'de> for Node {

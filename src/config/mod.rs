@@ -1,3 +1,80 @@
-//! From the bytes that an operator wrote to a [`crate::plan::Plan`], or every error at once.
+//! From the bytes that an operator wrote to a [`Plan`], or every error at once.
+//!
+//! Bytes become a [`json::Node`], which forgets nothing that was written; that becomes the raw document, field
+//! by field, each with its type, bounds and default; that becomes the plan, where fields mean something
+//! together. An error leaves a hole and reading goes on.
 
 pub mod json;
+
+mod build;
+mod decode;
+mod error;
+mod key;
+mod limits;
+mod object;
+mod pattern;
+mod raw;
+mod response;
+mod value;
+
+use std::collections::BTreeSet;
+
+pub use error::{Errors, MAX_ERRORS};
+
+use self::decode::{Decode, Reader};
+use self::error::Path;
+use self::json::Node;
+use crate::plan::Plan;
+
+/// Reads a configuration. `environment` gives the text of a variable, `None` when it is not set.
+///
+/// # Errors
+/// Everything that is wrong with it, see [`Errors`].
+pub fn load(text: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Errors> {
+    if text.trim_ascii().is_empty() {
+        return Err(Errors::of(
+            "the document is empty; expected an object with \"rules\"".to_owned(),
+        ));
+    }
+    let root = Node::parse(text).map_err(|error| Errors::of(syntax(&error)))?;
+    let mut reader = Reader::new(&root, environment);
+    duplicates(&root, &Path::ROOT, &mut reader);
+    let plan = raw::Document::decode(&root, &Path::ROOT, &mut reader)
+        .and_then(|raw| build::plan(raw, &mut reader));
+    reader.findings.into_result()?;
+    plan.ok_or_else(|| Errors::of("the document was refused without a reason: a bug".to_owned()))
+}
+
+/// Where the text stops being JSON.
+fn syntax(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    let place = format!(" at line {line} column {column}");
+    let what = match text.strip_suffix(&place).unwrap_or(&text) {
+        "recursion limit exceeded" => "nested deeper than 127",
+        what => what,
+    };
+    format!("line {line}, column {column}: {what}")
+}
+
+/// Reports every member whose name another member of its object has before it.
+fn duplicates(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) {
+    match node {
+        Node::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                duplicates(item, &path.item(index), reader);
+            }
+        }
+        Node::Object(members) => {
+            let mut names = BTreeSet::new();
+            for (name, value) in members {
+                let path = path.member(name);
+                if !names.insert(name) {
+                    reader.refuse::<()>(&path, "is there twice");
+                }
+                duplicates(value, &path, reader);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,154 @@
+//! From what was written to what is run: what values mean together.
+
+use std::collections::BTreeMap;
+
+use super::decode::Reader;
+use super::error::Path;
+use super::raw::{self, AddressFrom, Limits};
+use super::{key, limits, pattern, response};
+use crate::plan::{AddressSource, ClientIp, Log, Match, Plan, Rule};
+
+/// Makes the plan; `None` when something was wrong, which has then been reported.
+pub(super) fn plan(raw: raw::Document, reader: &mut Reader<'_>) -> Option<Plan> {
+    let root = Path::ROOT;
+    let path = root.member("rules");
+    let rules = raw.rules.and_then(|raw| rules(raw.0, &path, reader));
+    let path = root.member("client_ip");
+    let client_ip = raw.client_ip.and_then(|raw| client_ip(raw, &path, reader));
+    let path = root.member("response");
+    let response = raw
+        .response
+        .and_then(|raw| response::response(raw, &path, reader));
+    let log = raw.log?;
+    Some(Plan {
+        enabled: raw.enabled?.0,
+        domain: raw.domain?.0.0,
+        rules: rules?,
+        client_ip: client_ip?,
+        response: response?,
+        max_keys: raw.store?.max_keys?.0.0.next_power_of_two(),
+        log: Log {
+            refusals_per_second: log.refusals_per_second?.0,
+            keys: log.keys?,
+        },
+    })
+}
+
+fn rules(
+    raw: Vec<Option<raw::Rule>>,
+    path: &Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<Rule>> {
+    let mut names = BTreeMap::new();
+    let mut policies = BTreeMap::new();
+    let mut rules = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.into_iter().enumerate() {
+        let path = path.item(index);
+        let name = raw.as_ref().and_then(|raw| raw.name.clone());
+        let rule = raw.and_then(|raw| rule(raw, &path, reader));
+        let first = name.map(|name| *names.entry(name.0).or_insert(index));
+        if let Some(first) = first.filter(|first| *first != index) {
+            let message = format!("is already the name of rules[{first}]");
+            reader.refuse::<()>(&path.member("name"), &message);
+        } else if let Some(rule) = &rule {
+            unique_policies(rule, index, &path, &mut policies, reader);
+        }
+        rules.push(rule);
+    }
+    rules.into_iter().collect()
+}
+
+/// Rule `a` with a limit `b.c` and rule `a.b` with a limit `c` would be one policy to a client.
+fn unique_policies(
+    rule: &Rule,
+    index: usize,
+    path: &Path<'_>,
+    policies: &mut BTreeMap<Box<str>, usize>,
+    reader: &mut Reader<'_>,
+) {
+    for limit in &rule.limits {
+        let first = *policies.entry(limit.policy.clone()).or_insert(index);
+        if first != index {
+            let message = format!(
+                "a client cannot tell a limit of this rule from one of rules[{first}]: both are called \
+                 <rule>.<limit> alike; rename one"
+            );
+            reader.refuse::<()>(path, &message);
+            return;
+        }
+    }
+}
+
+fn rule(raw: raw::Rule, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Rule> {
+    let matches = raw.matches.and_then(|raw| match raw {
+        Some(raw) => matches(raw, &path.member("match"), reader).map(Some),
+        None => Some(None),
+    });
+    let key = raw
+        .key
+        .and_then(|raw| key::parts(raw.0, &path.member("key"), reader));
+    let name = raw.name;
+    let limits = raw.limits.and_then(|raw| match raw {
+        Limits::Unlimited => Some(Vec::new()),
+        Limits::All(list) => {
+            let rule = name.as_ref().map_or("", |name| &name.0);
+            limits::limits(list.0, rule, &path.member("limits"), reader)
+        }
+    });
+    Some(Rule {
+        name: name?.0,
+        matches: matches?,
+        key: key?,
+        on_missing_key: raw.on_missing_key?,
+        on_fault: raw.on_fault?,
+        limits: limits?,
+    })
+}
+
+fn matches(raw: raw::Match, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Match> {
+    if let (Some(None), Some(None)) = (&raw.path, &raw.methods) {
+        return reader.refuse(path, "an empty match; leave it out to match every request");
+    }
+    let paths = raw.path.and_then(|raw| match raw {
+        None => Some(Vec::new()),
+        Some(raw) => pattern::patterns(raw, &path.member("path"), reader),
+    });
+    let methods = raw.methods?.map_or_else(Vec::new, |list| list.0);
+    Some(Match {
+        paths: paths?,
+        methods: methods
+            .into_iter()
+            .map(|method| Some(method?.0))
+            .collect::<Option<_>>()?,
+    })
+}
+
+fn client_ip(raw: raw::ClientIp, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<ClientIp> {
+    let proxies_path = path.member("trusted_proxies");
+    let source = match (raw.from?, raw.trusted_proxies?) {
+        (AddressFrom::Connection, None) => AddressSource::Connection,
+        (AddressFrom::Connection, Some(_)) => {
+            return reader.refuse(
+                &proxies_path,
+                "is only allowed with \"from\": \"x-forwarded-for\"",
+            );
+        }
+        (AddressFrom::ForwardedFor, None) => {
+            return reader.refuse(
+                &proxies_path,
+                "is required with \"from\": \"x-forwarded-for\"; [] trusts nobody",
+            );
+        }
+        (AddressFrom::ForwardedFor, Some(list)) => AddressSource::ForwardedFor(
+            list.0
+                .into_iter()
+                .map(|net| Some(net?.0))
+                .collect::<Option<_>>()?,
+        ),
+    };
+    Some(ClientIp {
+        source,
+        v4_prefix: raw.v4_prefix?.0,
+        v6_prefix: raw.v6_prefix?.0,
+    })
+}

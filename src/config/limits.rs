@@ -1,0 +1,151 @@
+//! The limits of a rule: their names and their arithmetic.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroU64};
+
+use super::decode::Reader;
+use super::error::Path;
+use super::raw;
+use super::value::Period;
+use crate::local::calendar::Span;
+use crate::local::gcra::Bucket;
+use crate::local::limit::{Algorithm, Limit};
+use crate::local::window::Window;
+use crate::units::Nanos;
+
+/// The limits of the rule `rule`.
+pub(super) fn limits(
+    raw: Vec<Option<raw::Limit>>,
+    rule: &str,
+    path: &Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<Limit>> {
+    let alone = raw.len() == 1;
+    let mut names = BTreeMap::new();
+    let mut limits = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.into_iter().enumerate() {
+        let path = path.item(index);
+        let name = raw.as_ref().and_then(name);
+        let first = name.clone().map(|name| *names.entry(name).or_insert(index));
+        if let Some(first) = first.filter(|first| *first != index) {
+            let message =
+                format!("has the same name as limits[{first}]; give one of them another \"name\"");
+            reader.refuse::<()>(&path, &message);
+        }
+        let limit = raw
+            .zip(name)
+            .and_then(|(raw, name)| limit(raw, name, &path, reader));
+        limits.push(limit);
+    }
+    let mut limits: Vec<Limit> = limits.into_iter().collect::<Option<_>>()?;
+    for limit in &mut limits {
+        limit.policy = if alone {
+            rule.into()
+        } else {
+            format!("{rule}.{}", limit.name).into()
+        };
+    }
+    Some(limits)
+}
+
+/// The name of a limit as written, or derived: `20-per-1s`.
+fn name(raw: &raw::Limit) -> Option<Box<str>> {
+    match raw.name.as_ref()? {
+        Some(name) => Some(name.0.clone()),
+        None => {
+            let (requests, per) = (raw.requests.as_ref()?, raw.per.as_ref()?);
+            Some(format!("{}-per-{}", requests.0.0, per.text).into())
+        }
+    }
+}
+
+fn limit(
+    raw: raw::Limit,
+    name: Box<str>,
+    path: &Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Limit> {
+    fits_algorithm(&raw, path, reader)?;
+    let period = raw.per?.period;
+    let requests = raw.requests?.0.0;
+    let burst = raw.burst?.map_or(requests, |burst| burst.0.0);
+    let offset = raw.utc_offset?.map_or(0, |offset| offset.0);
+    let algorithm = match (NonZeroU32::new(requests), raw.algorithm?) {
+        (None, _) => Algorithm::Closed,
+        (Some(requests), raw::Algorithm::TokenBucket) => {
+            let capacity = NonZeroU32::new(burst).unwrap_or(requests);
+            match Bucket::new(requests, period.nominal(), capacity) {
+                Some(bucket) => Algorithm::TokenBucket(bucket),
+                None => return reader.refuse(path, "filling the bucket would take more than 146 years (burst × per ÷ requests); lower \"burst\" or \"per\", or raise \"requests\""),
+            }
+        }
+        (Some(_), windowed) => Algorithm::Window(Window {
+            limit: requests,
+            span: span(period, offset),
+            sliding: windowed == raw::Algorithm::SlidingWindow,
+        }),
+    };
+    Some(Limit {
+        name,
+        policy: Box::default(),
+        requests,
+        per: period.nominal(),
+        algorithm,
+    })
+}
+
+/// Reports members that the algorithm or the period has no use for.
+fn fits_algorithm(raw: &raw::Limit, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<()> {
+    let mut fits = Some(());
+    if let (Some(Some(_)), Some(raw::Algorithm::FixedWindow | raw::Algorithm::SlidingWindow)) =
+        (&raw.burst, raw.algorithm)
+    {
+        let path = path.member("burst");
+        fits = reader.refuse(
+            &path,
+            "is only allowed with \"algorithm\": \"token_bucket\"",
+        );
+    }
+    let Some(per) = &raw.per else { return None };
+    let is_calendar = !matches!(per.period, Period::Every(_));
+    if is_calendar
+        && raw
+            .algorithm
+            .is_some_and(|algorithm| algorithm != raw::Algorithm::FixedWindow)
+    {
+        let path = path.member("per");
+        fits = reader.refuse(
+            &path,
+            "a calendar period is only allowed with \"algorithm\": \"fixed_window\"",
+        );
+    }
+    if let (false, Some(Some(_))) = (is_calendar, &raw.utc_offset) {
+        let path = path.member("utc_offset");
+        fits = reader.refuse(&path, "is only allowed when \"per\" is a calendar period");
+    }
+    fits
+}
+
+const MINUTE: u64 = 60 * Nanos::SECOND.0;
+const DAY_MINUTES: i32 = 1_440;
+
+/// When the windows of a period begin, in a zone `utc_offset` minutes ahead of UTC.
+fn span(period: Period, utc_offset: i16) -> Span {
+    if period == Period::Month {
+        return Span::Month {
+            utc_offset_minutes: utc_offset,
+        };
+    }
+    // 1970-01-01 was a Thursday, three days into its week.
+    let into_week = if period == Period::Week {
+        3 * DAY_MINUTES
+    } else {
+        0
+    };
+    let begun = (into_week + i32::from(utc_offset)).rem_euclid(7 * DAY_MINUTES);
+    let length = NonZeroU64::new(period.nominal().0).unwrap_or(NonZeroU64::MIN);
+    Span::Every {
+        length,
+        offset: Nanos(u64::from(begun.unsigned_abs()) * MINUTE % length),
+    }
+}

@@ -1,0 +1,153 @@
+//! Patterns for paths. Each is brought into the form that paths have when they are compared.
+
+use std::borrow::Cow;
+
+use regex_lite::RegexBuilder;
+
+use super::decode::Reader;
+use super::error::Path;
+use super::json::quote;
+use super::raw::{self, PathPatterns};
+use crate::path::{normal, normalize};
+use crate::plan::{PathForm, PathPattern};
+
+/// The most bytes that one compiled expression may take. Matching costs up to as many steps per byte of the
+/// path as the expression has states, so this also bounds what a long path can cost.
+const MAX_REGEX_BYTES: usize = 16 << 10;
+
+/// The deepest that groups may nest: the expression is compiled recursively.
+const MAX_REGEX_NESTING: u32 = 16;
+
+/// One pattern, or all patterns of a list.
+pub(super) fn patterns(
+    raw: PathPatterns,
+    path: &Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<PathPattern>> {
+    match raw {
+        PathPatterns::One(raw) => Some(vec![pattern(raw, path, reader)?]),
+        PathPatterns::Any(list) => {
+            let mut patterns = Vec::with_capacity(list.0.len());
+            for (index, raw) in list.0.into_iter().enumerate() {
+                patterns.push(raw.and_then(|raw| pattern(raw, &path.item(index), reader)));
+            }
+            patterns.into_iter().collect()
+        }
+    }
+}
+
+fn pattern(raw: raw::PathPattern, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<PathPattern> {
+    let raw::PathPattern {
+        exact: Some(exact),
+        prefix: Some(prefix),
+        glob: Some(glob),
+        regex: Some(regex),
+        normalize: Some(normalize),
+    } = raw
+    else {
+        return None;
+    };
+    reader.exactly_one(
+        path,
+        &[
+            ("exact", exact.is_some()),
+            ("prefix", prefix.is_some()),
+            ("glob", glob.is_some()),
+            ("regex", regex.is_some()),
+        ],
+    )?;
+    let (name, form, text) = match (exact, prefix, glob, regex) {
+        (Some(text), ..) => ("exact", exact_form(&text.0, normalize), text),
+        (_, Some(text), ..) => ("prefix", prefix_form(&text.0, normalize), text),
+        (_, _, Some(text), _) => ("glob", glob_form(&text.0), text),
+        (.., Some(text)) => ("regex", regex_form(&text.0), text),
+        _ => return None,
+    };
+    match form {
+        Ok(form) => Some(PathPattern { form, normalize }),
+        Err(message) => reader.refuse(&path.member(name), &format!("{} {message}", quote(&text.0))),
+    }
+}
+
+type Form = Result<PathForm, Cow<'static, str>>;
+
+fn exact_form(text: &str, normalized: bool) -> Form {
+    if text == "*" {
+        return Ok(PathForm::Exact(b"*".as_slice().into()));
+    }
+    Ok(PathForm::Exact(as_compared(text, normalized)?.into()))
+}
+
+fn prefix_form(text: &str, normalized: bool) -> Form {
+    let mut prefix = as_compared(text, normalized)?;
+    if prefix.len() > 1 && prefix.ends_with(b"/") {
+        prefix.pop();
+        if prefix.ends_with(b"/") {
+            return Err("ends in more than one \"/\"".into());
+        }
+    }
+    Ok(PathForm::Prefix(prefix.into()))
+}
+
+/// `*` is any part of a segment, `**` any part of a path; all else stands for itself. What would mean something
+/// to a shell stands for nothing: taken literally, it would be a pattern that no path has.
+fn glob_form(text: &str) -> Form {
+    if let Some(refused) = text
+        .chars()
+        .find(|character| "?#[]{}\\".contains(*character))
+    {
+        return Err(format!(
+            "has a \"{refused}\", which means nothing in a glob; use *, ** or a \"regex\""
+        )
+        .into());
+    }
+    if !text.starts_with(['/', '*']) {
+        return Err(NO_SLASH.into());
+    }
+    let text = String::from_utf8_lossy(&normal(text.as_bytes())).into_owned();
+    let mut expression = String::from("(?s)^");
+    let mut rest = text.as_str();
+    while let Some((literal, after)) = rest.split_once('*') {
+        expression.push_str(&regex_lite::escape(literal));
+        let any = after.strip_prefix('*');
+        expression.push_str(if any.is_some() { ".*" } else { "[^/]*" });
+        rest = any.unwrap_or(after);
+    }
+    expression.push_str(&regex_lite::escape(rest));
+    expression.push('$');
+    compile(&expression)
+}
+
+fn regex_form(text: &str) -> Form {
+    if !text.is_ascii() {
+        return Err("is compared with percent-encoded paths; write %C3%A9, not é".into());
+    }
+    compile(text)
+}
+
+fn compile(expression: &str) -> Form {
+    RegexBuilder::new(expression)
+        .size_limit(MAX_REGEX_BYTES)
+        .nest_limit(MAX_REGEX_NESTING)
+        .build()
+        .map(PathForm::Regex)
+        .map_err(|error| format!("does not compile: {error}").into())
+}
+
+const NO_SLASH: &str = "does not begin with \"/\"";
+
+/// The path that `text` is, in the form that a request's path has when it is compared.
+fn as_compared(text: &str, normalized: bool) -> Result<Vec<u8>, Cow<'static, str>> {
+    if text.contains(['?', '#']) {
+        return Err("has a query or a fragment; paths are compared without".into());
+    }
+    if !text.starts_with('/') {
+        return Err(NO_SLASH.into());
+    }
+    let path = normal(text.as_bytes());
+    Ok(if normalized {
+        normalize(&path).into_owned()
+    } else {
+        path.into_owned()
+    })
+}

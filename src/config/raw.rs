@@ -1,0 +1,392 @@
+//! The document as it was written: every object, its fields, their types, bounds and defaults.
+//!
+//! What a value means together with others is the business of [`super::build`].
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::decode::{Decode, List, Named, OrEnv, REQUIRED, Reader, named};
+use super::error::Path;
+use super::json::Node;
+use super::object::{names, object};
+use super::value::{
+    CookieName, Domain, HeaderName, HeaderValue, Integer, Method, Name, Per, ShortText, Text,
+    UtcOffset,
+};
+use crate::local::limit::MAX_LIMITS;
+use crate::plan::{LogKeys, OnFault, OnMissingKey, Reset};
+
+object! {
+    /// The whole document.
+    Document {
+        default enabled: OrEnv<bool> = OrEnv(true),
+        default domain: OrEnv<Domain> = OrEnv(Domain("default".into())),
+        required rules: List<Rule, 0, 1_000>,
+        section client_ip: ClientIp,
+        section response: Response,
+        section store: Store,
+        section log: Log,
+    }
+}
+
+object! {
+    Rule {
+        required name: Name,
+        optional matches as "match": Match,
+        default key: List<KeyPart, 0, 16> = List(Vec::new()),
+        default on_missing_key: OnMissingKey = OnMissingKey::Skip,
+        default on_fault: OnFault = OnFault::Allow,
+        required limits: Limits,
+    }
+}
+
+names!(OnMissingKey, "action" {
+    "skip" => Self::Skip,
+    "shared" => Self::Shared,
+    "client_ip" => Self::ClientIp,
+    "deny" => Self::Deny,
+});
+
+names!(OnFault, "action" {
+    "allow" => Self::Allow,
+    "deny" => Self::Deny,
+});
+
+object! {
+    Match {
+        optional path: PathPatterns,
+        optional methods: List<Method, 1, 32>,
+    }
+}
+
+/// One pattern or a list of them.
+#[derive(Debug)]
+pub(super) enum PathPatterns {
+    One(PathPattern),
+    Any(List<PathPattern, 1, 100>),
+}
+
+impl Decode for PathPatterns {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        match node {
+            Node::Object(_) => Decode::decode(node, path, reader).map(Self::One),
+            Node::Array(_) => Decode::decode(node, path, reader).map(Self::Any),
+            _ => reader.unexpected(
+                path,
+                node,
+                "a path pattern such as {\"prefix\": \"/api\"}, or a list of them",
+            ),
+        }
+    }
+}
+
+object! {
+    /// One of the first four.
+    PathPattern {
+        optional exact: ShortText,
+        optional prefix: ShortText,
+        optional glob: ShortText,
+        optional regex: ShortText,
+        default normalize: bool = false,
+    }
+}
+
+/// A part of a key.
+#[derive(Debug)]
+pub(super) enum KeyPart {
+    Named(NamedPart),
+    Object(ObjectPart),
+}
+
+/// The parts that need no more than a name.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NamedPart {
+    ClientIp,
+    Method,
+    Path,
+    Host,
+    Route,
+}
+
+names!(NamedPart, "key part" {
+    "client_ip" => Self::ClientIp,
+    "method" => Self::Method,
+    "path" => Self::Path,
+    "host" => Self::Host,
+    "route" => Self::Route,
+});
+
+object! {
+    /// One of these.
+    ObjectPart {
+        optional header: HeaderName,
+        optional cookie: CookieName,
+        optional query: ShortText,
+        optional path_segment: Integer<usize, 0, 255>,
+        optional path_template: ShortText,
+        optional constant: ShortText,
+    }
+}
+
+impl Decode for KeyPart {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        match node {
+            Node::String(_) => named(node, path, reader).map(Self::Named),
+            Node::Object(_) => Decode::decode(node, path, reader).map(Self::Object),
+            _ => reader.unexpected(
+                path,
+                node,
+                "a key part such as \"client_ip\" or {\"header\": \"x-tenant\"}",
+            ),
+        }
+    }
+}
+
+/// What a rule admits.
+#[derive(Debug)]
+pub(super) enum Limits {
+    Unlimited,
+    All(List<Limit, 1, MAX_LIMITS>),
+}
+
+impl Decode for Limits {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        match node {
+            Node::String(text) if text == "unlimited" => Some(Self::Unlimited),
+            Node::Array(_) => Decode::decode(node, path, reader).map(Self::All),
+            _ => reader.unexpected(path, node, "a list of limits, or \"unlimited\""),
+        }
+    }
+}
+
+object! {
+    Limit {
+        required requests: OrEnv<Integer<u32, 0, 1_000_000_000>>,
+        required per: Per,
+        optional burst: OrEnv<Integer<u32, 1, 1_000_000_000>>,
+        default algorithm: Algorithm = Algorithm::TokenBucket,
+        optional name: Name,
+        optional utc_offset: UtcOffset,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    TokenBucket,
+    FixedWindow,
+    SlidingWindow,
+}
+
+names!(Algorithm, "algorithm" {
+    "token_bucket" => Self::TokenBucket,
+    "fixed_window" => Self::FixedWindow,
+    "sliding_window" => Self::SlidingWindow,
+});
+
+object! {
+    ClientIp {
+        default from: AddressFrom = AddressFrom::Connection,
+        optional trusted_proxies: List<Network, 0, 1_000>,
+        // No client holds more than a legacy /8 or a /16 of IPv6: below that, all share one counter, for which
+        // there is `"key": []`.
+        default v4_prefix: Integer<u8, 8, 32> = Integer(32),
+        default v6_prefix: Integer<u8, 16, 128> = Integer(64),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AddressFrom {
+    Connection,
+    ForwardedFor,
+}
+
+names!(AddressFrom, "source" {
+    "connection" => Self::Connection,
+    "x-forwarded-for" => Self::ForwardedFor,
+});
+
+object! {
+    Response {
+        default status: Integer<u16, 400, 599> = Integer(429),
+        default headers: List<HeaderSet, 0, 2> = List(vec![Some(HeaderSet::XRateLimit)]),
+        default reset: Reset = Reset::Seconds,
+        default retry_after: bool = true,
+        default body: Body = Body::Named(NamedBody::Problem),
+        default add_headers: Headers = Headers(Vec::new()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderSet {
+    XRateLimit,
+    IetfDraft11,
+}
+
+names!(HeaderSet, "header set" {
+    "x-ratelimit" => Self::XRateLimit,
+    "ietf-draft-11" => Self::IetfDraft11,
+});
+
+names!(Reset, "form" {
+    "seconds" => Self::Seconds,
+    "epoch" => Self::Epoch,
+});
+
+/// The body of a refusal.
+#[derive(Debug)]
+pub(super) enum Body {
+    Named(NamedBody),
+    Template(BodyTemplate),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NamedBody {
+    Problem,
+    None,
+}
+
+names!(NamedBody, "body" {
+    "problem" => Self::Problem,
+    "none" => Self::None,
+});
+
+object! {
+    /// One of these.
+    BodyTemplate {
+        optional text: BodyText,
+        optional json: BodyJson,
+    }
+}
+
+impl Decode for Body {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        match node {
+            Node::String(_) => named(node, path, reader).map(Self::Named),
+            Node::Object(_) => Decode::decode(node, path, reader).map(Self::Template),
+            _ => reader.unexpected(
+                path,
+                node,
+                "\"problem\", \"none\", {\"text\": …} or {\"json\": …}",
+            ),
+        }
+    }
+}
+
+/// Headers in the order written.
+#[derive(Debug)]
+pub(super) struct Headers(pub Vec<Header>);
+
+#[derive(Debug)]
+pub(super) struct Header {
+    pub written: String,
+    pub name: Option<HeaderName>,
+    pub value: Option<HeaderValue>,
+}
+
+impl Decode for Headers {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let Node::Object(members) = node else {
+            return reader.unexpected(path, node, "an object of names and values of headers");
+        };
+        if members.len() > 32 {
+            return reader.refuse(
+                path,
+                &format!(
+                    "{} headers are not allowed; expected at most 32",
+                    members.len()
+                ),
+            );
+        }
+        let headers = members.iter().map(|(name, value)| {
+            let path = path.member(name);
+            Header {
+                written: name.clone(),
+                name: Decode::decode(&Node::String(name.clone()), &path, reader),
+                value: Decode::decode(value, &path, reader),
+            }
+        });
+        Some(Self(headers.collect()))
+    }
+}
+
+object! {
+    Store {
+        default max_keys: OrEnv<Integer<u32, 1_024, 4_194_304>> = OrEnv(Integer(65_536)),
+    }
+}
+
+object! {
+    Log {
+        default refusals_per_second: Integer<u32, 0, 1_000> = Integer(10),
+        default keys: LogKeys = LogKeys::Hashed,
+    }
+}
+
+names!(LogKeys, "form" {
+    "hashed" => Self::Hashed,
+    "plain" => Self::Plain,
+    "none" => Self::None,
+});
+
+/// The addresses of a CIDR block, or a single one.
+#[derive(Debug)]
+pub(super) struct Network(pub IpNet);
+
+impl Decode for Network {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let Node::String(text) = node else {
+            return reader.unexpected(path, node, "an address or a CIDR block");
+        };
+        let net = text
+            .parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        let Ok(net) = net else {
+            return reader.unexpected(path, node, "an address or a CIDR block");
+        };
+        if net != net.trunc() {
+            let message = format!(
+                "{node} has bits beyond its prefix; did you mean \"{}\"?",
+                net.trunc()
+            );
+            return reader.refuse(path, &message);
+        }
+        Some(Self(unmapped(net)))
+    }
+}
+
+/// An IPv4 block for one that was written as v4-mapped IPv6, as addresses are compared.
+fn unmapped(net: IpNet) -> IpNet {
+    let IpNet::V6(v6) = net else { return net };
+    let v4 = v6
+        .network()
+        .to_ipv4_mapped()
+        .zip(v6.prefix_len().checked_sub(96));
+    v4.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok())
+        .map_or(net, IpNet::V4)
+}
+
+/// A text that is a template.
+#[derive(Debug)]
+pub(super) struct BodyText(pub Box<str>);
+
+impl Text for BodyText {
+    const EXPECTED: &'static str = "1 to 8192 bytes of text";
+
+    fn parse(text: &str) -> Option<Self> {
+        (1..=8192).contains(&text.len()).then(|| Self(text.into()))
+    }
+}
+
+/// A JSON object that is a template.
+#[derive(Debug)]
+pub(super) struct BodyJson(pub Node);
+
+impl Decode for BodyJson {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        match node {
+            Node::Object(_) => Some(Self(node.clone())),
+            _ => reader.unexpected(path, node, "an object"),
+        }
+    }
+}

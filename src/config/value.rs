@@ -1,0 +1,270 @@
+//! Single values: what each of them may be.
+
+use super::decode::Value;
+use super::json::Node;
+use crate::units::Nanos;
+
+impl Value for bool {
+    const IS_TEXT: bool = false;
+
+    fn expected() -> String {
+        "true or false".to_owned()
+    }
+
+    fn read(node: &Node) -> Option<Self> {
+        match node {
+            Node::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+}
+
+/// An integer from `MIN` to `MAX`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Integer<T, const MIN: u64, const MAX: u64>(pub T);
+
+impl<T: TryFrom<u64>, const MIN: u64, const MAX: u64> Value for Integer<T, MIN, MAX> {
+    const IS_TEXT: bool = false;
+
+    fn expected() -> String {
+        format!("an integer from {MIN} to {MAX}")
+    }
+
+    fn read(node: &Node) -> Option<Self> {
+        let value = node
+            .as_unsigned()
+            .filter(|value| (MIN..=MAX).contains(value))?;
+        T::try_from(value).ok().map(Self)
+    }
+}
+
+/// A value that is written as a string.
+pub(super) trait Text: Sized {
+    /// What is allowed.
+    const EXPECTED: &'static str;
+
+    /// `None` when `text` is not allowed.
+    fn parse(text: &str) -> Option<Self>;
+}
+
+impl<T: Text> Value for T {
+    const IS_TEXT: bool = true;
+
+    fn expected() -> String {
+        T::EXPECTED.to_owned()
+    }
+
+    fn read(node: &Node) -> Option<Self> {
+        match node {
+            Node::String(text) => T::parse(text),
+            _ => None,
+        }
+    }
+}
+
+/// The name of a rule or a limit. It stands in headers, metrics and logs, so it needs no quoting in any.
+#[derive(Clone, Debug)]
+pub(super) struct Name(pub Box<str>);
+
+impl Text for Name {
+    const EXPECTED: &'static str = "[a-z0-9][a-z0-9_.-]{0,63}";
+
+    fn parse(text: &str) -> Option<Self> {
+        let may_begin = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let is_name = text.len() <= 64
+            && text.bytes().next().is_some_and(may_begin)
+            && text
+                .bytes()
+                .all(|byte| may_begin(byte) || b"_.-".contains(&byte));
+        is_name.then(|| Self(text.into()))
+    }
+}
+
+/// A namespace of counters: what every limiter takes as it is, in a URL and in a descriptor alike.
+#[derive(Debug)]
+pub(super) struct Domain(pub Box<str>);
+
+impl Text for Domain {
+    const EXPECTED: &'static str = "[A-Za-z0-9_.-]{1,64}";
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        let is_domain = (1..=64).contains(&text.len()) && text.bytes().all(is_safe);
+        is_domain.then(|| Self(text.into()))
+    }
+}
+
+/// The period of a limit.
+#[derive(Clone, Debug)]
+pub(super) struct Per {
+    /// As it stands in a derived name: as written, `_` as `-`.
+    pub text: Box<str>,
+    pub period: Period,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Period {
+    /// 1 ms to 366 d.
+    Every(Nanos),
+    Day,
+    Week,
+    Month,
+}
+
+impl Period {
+    /// A calendar month counts as 31 days.
+    pub const fn nominal(self) -> Nanos {
+        match self {
+            Self::Every(period) => period,
+            Self::Day => Nanos::DAY,
+            Self::Week => Nanos(7 * Nanos::DAY.0),
+            Self::Month => Nanos(31 * Nanos::DAY.0),
+        }
+    }
+}
+
+impl Text for Per {
+    const EXPECTED: &'static str = "1ms to 366d";
+
+    fn parse(text: &str) -> Option<Self> {
+        let period = match text {
+            "calendar_day" => Period::Day,
+            "calendar_week" => Period::Week,
+            "calendar_month" => Period::Month,
+            _ => Period::Every(duration(text)?),
+        };
+        let text = text.replace('_', "-").into();
+        Some(Self { text, period })
+    }
+}
+
+/// `500ms`, `1s`, `15m`, `1h`, `1d`: an integer without leading zeros and a unit, 1 ms to 366 d.
+fn duration(text: &str) -> Option<Nanos> {
+    let (number, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;
+    let unit = match unit {
+        "ms" => Nanos::MILLISECOND.0,
+        "s" => Nanos::SECOND.0,
+        "m" => 60 * Nanos::SECOND.0,
+        "h" => 3_600 * Nanos::SECOND.0,
+        "d" => Nanos::DAY.0,
+        _ => return None,
+    };
+    if number.starts_with('0') {
+        return None;
+    }
+    let length = number.parse::<u64>().ok()?.checked_mul(unit)?;
+    (length <= 366 * Nanos::DAY.0).then_some(Nanos(length))
+}
+
+/// Minutes that a zone is ahead of UTC: -12:00 to +14:00, what zones there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UtcOffset(pub i16);
+
+impl Text for UtcOffset {
+    const EXPECTED: &'static str = "\"-12:00\" to \"+14:00\"";
+
+    fn parse(text: &str) -> Option<Self> {
+        let [sign @ (b'+' | b'-'), digits @ ..] = text.as_bytes() else {
+            return None;
+        };
+        let [h1, h2, b':', m1, m2] = digits else {
+            return None;
+        };
+        let digit = |byte: &u8| byte.is_ascii_digit().then(|| i16::from(*byte - b'0'));
+        let (hours, minutes) = (digit(h1)? * 10 + digit(h2)?, digit(m1)? * 10 + digit(m2)?);
+        let offset = hours * 60 + minutes;
+        let offset = if *sign == b'-' { -offset } else { offset };
+        (minutes < 60 && (-12 * 60..=14 * 60).contains(&offset)).then_some(Self(offset))
+    }
+}
+
+/// RFC 9110 §5.6.2: what names of fields, cookies and methods are made of.
+const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+fn is_token(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len()) && text.bytes().all(is_token_byte)
+}
+
+/// A method. They are case-sensitive and all registered ones are in upper case: a rule for `get` would hold
+/// for nobody.
+#[derive(Debug)]
+pub(super) struct Method(pub Box<str>);
+
+impl Text for Method {
+    const EXPECTED: &'static str = "a method in upper case, such as \"GET\"";
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_method = is_token(text, 32) && !text.bytes().any(|byte| byte.is_ascii_lowercase());
+        is_method.then(|| Self(text.into()))
+    }
+}
+
+/// The name of a header, in lower case.
+#[derive(Debug)]
+pub(super) struct HeaderName(pub Box<str>);
+
+impl Text for HeaderName {
+    const EXPECTED: &'static str = "the name of a header";
+
+    fn parse(text: &str) -> Option<Self> {
+        is_token(text, 256).then(|| Self(text.to_ascii_lowercase().into()))
+    }
+}
+
+/// The name of a cookie (RFC 6265 §4.1.1), which is case-sensitive.
+#[derive(Debug)]
+pub(super) struct CookieName(pub Box<str>);
+
+impl Text for CookieName {
+    const EXPECTED: &'static str = "the name of a cookie";
+
+    fn parse(text: &str) -> Option<Self> {
+        is_token(text, 256).then(|| Self(text.into()))
+    }
+}
+
+/// The value of a header (RFC 9110 §5.5) in ASCII: no space at either end, no other control than a tab.
+#[derive(Debug)]
+pub(super) struct HeaderValue(pub Box<str>);
+
+impl Text for HeaderValue {
+    const EXPECTED: &'static str = "1 to 1024 visible ASCII characters, with spaces between them";
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_value = (1..=1024).contains(&text.len())
+            && text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+            && text.trim_ascii() == text;
+        is_value.then(|| Self(text.into()))
+    }
+}
+
+/// Any text of 1 to 1,024 bytes.
+#[derive(Debug)]
+pub(super) struct ShortText(pub Box<str>);
+
+impl Text for ShortText {
+    const EXPECTED: &'static str = "1 to 1024 bytes of text";
+
+    fn parse(text: &str) -> Option<Self> {
+        (1..=1024).contains(&text.len()).then(|| Self(text.into()))
+    }
+}

@@ -1,0 +1,69 @@
+//! Configurations as operators write them: what is accepted, and every message word for word.
+
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use weir::config::{Errors, load};
+use weir::plan::Plan;
+
+/// What the fixtures find in the environment.
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "ENABLED" => Some("false"),
+        "DOMAIN" => Some("edge"),
+        "REQUESTS" => Some("60"),
+        "SECRET" => Some("hunter2"),
+        "EMPTY" => Some(""),
+        _ => None,
+    }
+    .map(str::to_owned)
+}
+
+fn read(text: &[u8]) -> Result<Plan, Errors> {
+    load(text, &environment)
+}
+
+fn fixtures(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/config")
+        .join(folder);
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut fixtures: Vec<_> = entries
+        .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        .collect();
+    fixtures.sort();
+    fixtures
+}
+
+#[test]
+fn good_documents_are_accepted() {
+    for path in fixtures("good") {
+        if let Err(errors) = read(&fs::read(&path).unwrap()) {
+            panic!("{}:\n{errors}", path.display());
+        }
+    }
+}
+
+/// With `BLESS=1` the lines are written down instead, to be read before they are committed.
+#[test]
+fn broken_documents_are_refused_with_exactly_these_lines() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut differing = String::new();
+    for path in fixtures("broken") {
+        let lines = match read(&fs::read(&path).unwrap()) {
+            Ok(_) => "accepted\n".to_owned(),
+            Err(errors) => format!("{errors}\n"),
+        };
+        let expected = path.with_extension("txt");
+        if bless {
+            fs::write(&expected, lines).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != lines {
+            differing += &format!("{}:\n{lines}", path.display());
+        }
+    }
+    assert!(differing.is_empty(), "\n{differing}");
+}

@@ -1,0 +1,86 @@
+//! Header fields as proxy-wasm passes them: a count, the lengths of all names and values, then each name and
+//! each value with a NUL behind it. Integers are 32 bits, little-endian.
+
+/// Fields on their way into one buffer.
+#[derive(Debug)]
+pub(super) struct Pairs<'p> {
+    fixed: &'p [(Box<str>, Box<str>)],
+    count: u32,
+    lengths: Vec<u8>,
+    texts: Vec<u8>,
+}
+
+impl<'p> Pairs<'p> {
+    /// Begins with the fields that an operator fixed: no other of their names is added.
+    pub(super) fn new(fixed: &'p [(Box<str>, Box<str>)]) -> Self {
+        let mut pairs = Self {
+            fixed,
+            count: 0,
+            // Room for the fields of a refusal with one limit and both dialects.
+            lengths: Vec::with_capacity(64),
+            texts: Vec::with_capacity(256),
+        };
+        for (name, value) in fixed {
+            pairs.push(name, |texts| texts.extend_from_slice(value.as_bytes()));
+        }
+        pairs
+    }
+
+    /// Adds a field whose value `write` appends.
+    pub(super) fn add(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.fixed.iter().any(|(fixed, _)| **fixed == *name) {
+            self.push(name, write);
+        }
+    }
+
+    /// The buffer.
+    pub(super) fn finish(self) -> Vec<u8> {
+        let count = self.count.to_le_bytes();
+        [&count, self.lengths.as_slice(), &self.texts].concat()
+    }
+
+    fn push(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.texts.extend_from_slice(name.as_bytes());
+        self.texts.push(0);
+        let start = self.texts.len();
+        write(&mut self.texts);
+        let value_len = self.texts.len().saturating_sub(start);
+        self.texts.push(0);
+        self.count = self.count.saturating_add(1);
+        self.push_length(name.len());
+        self.push_length(value_len);
+    }
+
+    fn push_length(&mut self, length: usize) {
+        // What is written here comes from a configuration, itself far shorter than 4 GiB.
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        self.lengths.extend_from_slice(&length.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn fields_are_laid_out_as_the_host_reads_them() {
+        let mut pairs = Pairs::new(&[]);
+        pairs.add("retry-after", |value| value.push(b'5'));
+        pairs.add("x", |_| ());
+        assert_eq!(
+            pairs.finish(),
+            b"\x02\0\0\0\x0b\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0retry-after\x005\0x\0\0"
+        );
+        assert_eq!(Pairs::new(&[]).finish(), [0; 4]);
+    }
+
+    #[test]
+    fn a_fixed_field_takes_the_place_of_ours() {
+        let fixed = [("a".into(), "1".into())];
+        let mut pairs = Pairs::new(&fixed);
+        pairs.add("a", |value| value.push(b'2'));
+        assert_eq!(pairs.finish(), b"\x01\0\0\0\x01\0\0\0\x01\0\0\0a\x001\0");
+    }
+}

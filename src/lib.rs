@@ -15,6 +15,8 @@ pub mod engine;
 pub mod facts;
 pub mod key;
 pub mod local;
+pub mod log;
+pub mod metrics;
 pub mod path;
 pub mod plan;
 pub mod reply;

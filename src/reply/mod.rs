@@ -37,37 +37,17 @@ pub struct LocalReply {
     pub grpc_status: Option<i32>,
 }
 
-/// What a caller can read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// Status, headers and body.
-    Http,
-    /// A gRPC status and a message. A plain 429 would reach it as 14, UNAVAILABLE.
-    Grpc,
-}
-
-impl Caller {
-    /// By the request's content type: `application/grpc`, also with a `+suffix` or parameters. Not
-    /// `application/grpc-web`, which is HTTP to a proxy that does not translate it.
-    #[must_use]
-    pub fn of(content_type: &[u8]) -> Self {
-        match content_type.strip_prefix(b"application/grpc") {
-            Some([] | [b'+' | b';', ..]) => Self::Grpc,
-            _ => Self::Http,
-        }
-    }
-}
-
 /// The answer to a refused request; `None` where `decision` admits it.
 ///
-/// `now` is when the decision was made.
+/// `now` is when the decision was made. A `grpc` caller reads a status and a message; a plain 429 would reach
+/// it as 14, UNAVAILABLE.
 #[must_use]
 pub fn refusal(
     plan: &Plan,
     policies: &Policies,
     decision: &Decision,
     now: Now,
-    caller: Caller,
+    grpc: bool,
 ) -> Option<LocalReply> {
     let refused = Refused::new(plan, decision)?;
     let (status, grpc_status) = match refused.reason {
@@ -75,9 +55,10 @@ pub fn refusal(
         Reason::MissingKey => (403, PERMISSION_DENIED),
         Reason::Unavailable => (503, UNAVAILABLE),
     };
-    let (content_type, body) = match caller {
-        Caller::Http => body(&refused, status, now),
-        Caller::Grpc => (None, message(&refused)),
+    let (content_type, body) = if grpc {
+        (None, message(&refused))
+    } else {
+        body(&refused, status, now)
     };
     let mut pairs = Pairs::new(&plan.response.add_headers);
     let mut add =
@@ -97,7 +78,7 @@ pub fn refusal(
         filter_state,
         headers: pairs.finish(),
         body,
-        grpc_status: (caller == Caller::Grpc).then_some(grpc_status),
+        grpc_status: grpc.then_some(grpc_status),
     })
 }
 
@@ -206,4 +187,4 @@ fn until(wait: Wait) -> Option<Nanos> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

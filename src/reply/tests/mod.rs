@@ -60,7 +60,7 @@ fn rule(name: &str, limits: Vec<Limit>) -> Rule {
 }
 
 /// A bucket of 20 per 1 s with burst 40; a day and a month; one that is closed.
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     let day = Span::Every {
         length: NonZeroU64::new(Nanos::DAY.0).unwrap(),
         offset: Nanos(0),
@@ -156,7 +156,7 @@ fn limited() -> Decision {
     }
 }
 
-fn refused_for(rule: usize, reason: Reason) -> Decision {
+pub(crate) fn refused_for(rule: usize, reason: Reason) -> Decision {
     Decision {
         quotas: vec![],
         refusal: Some(Refusal { rule, reason }),
@@ -164,8 +164,8 @@ fn refused_for(rule: usize, reason: Reason) -> Decision {
     }
 }
 
-fn refused(plan: &Plan, decision: &Decision, caller: Caller) -> LocalReply {
-    refusal(plan, &Policies::new(plan), decision, NOW, caller).unwrap()
+fn refused(plan: &Plan, decision: &Decision, grpc: bool) -> LocalReply {
+    refusal(plan, &Policies::new(plan), decision, NOW, grpc).unwrap()
 }
 
 /// Header fields, read as the host reads them.

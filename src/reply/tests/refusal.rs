@@ -8,7 +8,7 @@ use crate::config::json::Node;
 
 #[test]
 fn a_refusal_speaks_of_the_longest_wait() {
-    let reply = refused(&plan(), &limited(), Caller::Http);
+    let reply = refused(&plan(), &limited(), false);
     assert_eq!(reply.status, 429);
     assert_eq!(reply.details, b"weir_limited[per-user.daily]");
     assert_eq!(reply.filter_state, b"per-user.daily");
@@ -46,7 +46,7 @@ fn never_has_no_time() {
         },
     );
     decision.quotas.push(violated(2, 0, Wait::Never));
-    let reply = refused(&plan(), &decision, Caller::Http);
+    let reply = refused(&plan(), &decision, false);
     assert_eq!(
         fields(&reply),
         [
@@ -64,7 +64,7 @@ fn never_has_no_time() {
 #[test]
 fn what_is_no_limit_has_a_status_of_its_own() {
     let plan = plan();
-    let reply = refused(&plan, &refused_for(1, Reason::MissingKey), Caller::Http);
+    let reply = refused(&plan, &refused_for(1, Reason::MissingKey), false);
     assert_eq!(
         (reply.status, &*reply.details),
         (403, &b"weir_missing_key[per-user]"[..])
@@ -79,7 +79,7 @@ fn what_is_no_limit_has_a_status_of_its_own() {
     ];
     assert_eq!(fields(&reply), no_more);
 
-    let reply = refused(&plan, &refused_for(1, Reason::Unavailable), Caller::Http);
+    let reply = refused(&plan, &refused_for(1, Reason::Unavailable), false);
     assert_eq!(
         (reply.status, &*reply.details),
         (503, &b"weir_unavailable[per-user]"[..])
@@ -90,7 +90,7 @@ fn what_is_no_limit_has_a_status_of_its_own() {
     );
     assert_eq!(fields(&reply)[2], "retry-after: 1");
 
-    let reply = refused(&plan, &refused_for(1, Reason::Contended), Caller::Http);
+    let reply = refused(&plan, &refused_for(1, Reason::Contended), false);
     assert_eq!(
         (reply.status, &*reply.filter_state),
         (429, &b"per-user"[..])
@@ -105,10 +105,10 @@ fn a_grpc_caller_gets_a_status_and_a_message() {
         (Reason::MissingKey, 7),
         (Reason::Unavailable, 14),
     ] {
-        let reply = refused(&plan(), &refused_for(0, reason), Caller::Grpc);
+        let reply = refused(&plan(), &refused_for(0, reason), true);
         assert_eq!(reply.grpc_status, Some(status));
     }
-    let reply = refused(&plan(), &limited(), Caller::Grpc);
+    let reply = refused(&plan(), &limited(), true);
     assert_eq!(reply.grpc_status, Some(8));
     assert_eq!(
         body(&reply),
@@ -118,25 +118,6 @@ fn a_grpc_caller_gets_a_status_and_a_message() {
         fields(&reply)[..2],
         ["cache-control: no-store", "retry-after: 3600"]
     );
-}
-
-#[test]
-fn only_grpc_itself_is_grpc() {
-    for grpc in [
-        "application/grpc",
-        "application/grpc+proto",
-        "application/grpc;a=b",
-    ] {
-        assert_eq!(Caller::of(grpc.as_bytes()), Caller::Grpc, "{grpc}");
-    }
-    for http in [
-        "",
-        "application/grpc-web",
-        "application/grpcx",
-        "application/json",
-    ] {
-        assert_eq!(Caller::of(http.as_bytes()), Caller::Http, "{http}");
-    }
 }
 
 /// The body that the loans API's clients parse.
@@ -152,16 +133,16 @@ fn a_json_body_is_what_its_template_says() {
     let wait = Wait::After(Nanos(4 * SECOND + 5));
     let mut decision = refused_for(0, Reason::Limited { limit: 0, wait });
     decision.quotas.push(violated(0, 0, wait));
-    let reply = refused(&plan, &decision, Caller::Http);
+    let reply = refused(&plan, &decision, false);
     assert_eq!(
         body(&reply),
         r#"{"error":"rate_limit_exceeded","message":"Rate limit exceeded. Maximum 60 requests per 60 seconds.","retry_after":5,"reset_at":1702732805}"#
     );
     assert_eq!(fields(&reply)[0], "content-type: application/json");
     // The same numbers where contention refused; and no template where no limit was tested.
-    let contended = refused(&plan, &refused_for(0, Reason::Contended), Caller::Http);
+    let contended = refused(&plan, &refused_for(0, Reason::Contended), false);
     assert!(body(&contended).ends_with(r#""retry_after":1,"reset_at":1702732802}"#));
-    let keyless = refused(&plan, &refused_for(0, Reason::MissingKey), Caller::Http);
+    let keyless = refused(&plan, &refused_for(0, Reason::MissingKey), false);
     assert_eq!(
         fields(&keyless)[0],
         "content-type: application/problem+json"
@@ -180,7 +161,7 @@ fn what_an_operator_fixes_takes_the_place_of_ours() {
         ("content-type".into(), "text/markdown".into()),
         ("x-docs".into(), "limits".into()),
     ];
-    let reply = refused(&plan, &limited(), Caller::Http);
+    let reply = refused(&plan, &limited(), false);
     assert_eq!(reply.status, 503);
     assert_eq!(body(&reply), "slow down, per-user");
     assert_eq!(
@@ -193,6 +174,6 @@ fn what_an_operator_fixes_takes_the_place_of_ours() {
     );
     plan.response.body = Body::None;
     plan.response.add_headers.clear();
-    let reply = refused(&plan, &limited(), Caller::Http);
+    let reply = refused(&plan, &limited(), false);
     assert_eq!((body(&reply), fields(&reply).len()), ("", 1));
 }

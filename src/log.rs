@@ -1,0 +1,242 @@
+//! What the proxy's log is told: one line of JSON for a refusal, at most so many a second, and each kind of
+//! fault once.
+
+use std::num::NonZeroU32;
+
+use crate::decision::{Decision, Reason};
+use crate::local::gcra::{Bucket, FullAt};
+use crate::local::store::Fault;
+use crate::plan::{LogKeys, Plan};
+use crate::reply;
+use crate::units::{Instant, Nanos, Wait};
+
+/// The most characters of a plain key that a line shows; with names of 64 bytes and a key that is all escapes
+/// a line then stays below 1,200 bytes.
+const MAX_KEY: usize = 128;
+
+/// Lets so many lines a second through, and counts the others.
+#[derive(Debug)]
+pub struct RefusalLines {
+    /// `None` lets nothing through.
+    bucket: Option<Bucket>,
+    state: FullAt,
+    suppressed: u64,
+}
+
+impl RefusalLines {
+    /// At most `per_second` lines a second; none if it is 0.
+    #[must_use]
+    pub fn new(per_second: u32) -> Self {
+        let lines = NonZeroU32::new(per_second);
+        Self {
+            bucket: lines.and_then(|lines| Bucket::new(lines, Nanos::SECOND, lines)),
+            state: FullAt::default(),
+            suppressed: 0,
+        }
+    }
+
+    /// Whether there may be a line now; if so, how many there might not since the last one.
+    #[must_use]
+    pub fn admit(&mut self, now: Instant) -> Option<u64> {
+        match self.bucket.as_ref()?.charge(self.state, now, 1) {
+            Ok(state) => {
+                self.state = state;
+                Some(std::mem::take(&mut self.suppressed))
+            }
+            Err(Wait::After(_) | Wait::Never) => {
+                self.suppressed = self.suppressed.saturating_add(1);
+                None
+            }
+        }
+    }
+}
+
+/// The line about a refusal; `None` where `decision` admits.
+///
+/// `plain_key` is read only where the plan shows keys as they were sent.
+#[must_use]
+pub fn refusal_line(
+    plan: &Plan,
+    decision: &Decision,
+    plain_key: Option<&str>,
+    suppressed: u64,
+) -> Option<String> {
+    let refusal = decision.refusal?;
+    let rule = plan.rules.get(refusal.rule)?;
+    let (event, limit) = match refusal.reason {
+        Reason::Limited { limit, .. } => ("rate_limited", rule.limits.get(limit)),
+        Reason::Contended => ("contended", None),
+        Reason::MissingKey => ("missing_key", None),
+        Reason::Unavailable => ("unavailable", None),
+    };
+    let mut line = format!(r#"{{"event":"{event}","rule":"{}""#, rule.name);
+    if let Some(limit) = limit {
+        line.push_str(&format!(r#","limit":"{}""#, limit.name));
+    }
+    let fingerprint = || {
+        let outcome = decision
+            .rules
+            .iter()
+            .find(|outcome| outcome.rule == refusal.rule);
+        outcome
+            .map(|outcome| outcome.fingerprint)
+            .filter(|fingerprint| *fingerprint != 0)
+    };
+    let key = match plan.log.keys {
+        LogKeys::Hashed => fingerprint().map(|fingerprint| format!(r#""{fingerprint:016x}""#)),
+        LogKeys::Plain => plain_key.map(quoted),
+        LogKeys::None => None,
+    };
+    if let Some(key) = key {
+        line.push_str(&format!(r#","key":{key}"#));
+    }
+    match reply::retry_after(refusal.reason) {
+        Some(seconds) => line.push_str(&format!(r#","retry_after":{seconds}"#)),
+        None => line.push_str(r#","retry_after":null"#),
+    }
+    line.push_str(&format!(r#","suppressed":{suppressed}}}"#));
+    Some(line)
+}
+
+/// A key as a JSON string, cut to [`MAX_KEY`]. Escaping leaves no line break for a client to forge lines with.
+fn quoted(key: &str) -> String {
+    let shown = match key.char_indices().nth(MAX_KEY) {
+        Some((end, _)) => format!("{}…", key.get(..end).unwrap_or_default()),
+        None => key.to_owned(),
+    };
+    serde_json::Value::from(shown).to_string()
+}
+
+/// What went wrong without ending a request; the requests it concerns are counted by their rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incident {
+    /// The shared data cannot be used.
+    Store(Fault),
+    /// A set of counters failed its checksum and was begun anew.
+    Corrupt,
+    /// A clock cannot be read.
+    Clock,
+    /// The host did not send a refusal.
+    Reply,
+    /// A metric cannot be defined or written.
+    Metric,
+}
+
+/// Which kinds of incidents the log was told of already.
+#[derive(Debug, Default)]
+pub struct Told(u8);
+
+impl Told {
+    /// The line about an incident, if it is the first of its kind.
+    #[must_use]
+    pub fn line(&mut self, incident: Incident) -> Option<String> {
+        let (kind, what) = match incident {
+            Incident::Store(Fault::Host(_)) => (0, "the shared data cannot be used"),
+            Incident::Store(Fault::Foreign) => (1, "the shared data holds what is not ours"),
+            Incident::Corrupt => (2, "a set of counters was broken and begun anew"),
+            Incident::Clock => (3, "a clock cannot be read"),
+            Incident::Reply => (4, "a refusal could not be sent"),
+            Incident::Metric => (5, "a metric cannot be written"),
+        };
+        let bit = 1 << kind;
+        if self.0 & bit != 0 {
+            return None;
+        }
+        self.0 |= bit;
+        let status = match incident {
+            Incident::Store(Fault::Host(status)) => format!(" (status {status})"),
+            _ => String::new(),
+        };
+        Some(format!("weir: {what}{status}; this is said once"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::{Effect, RuleOutcome};
+    use crate::reply::tests::{plan, refused_for};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn limited() -> Decision {
+        let wait = Wait::After(Nanos(Nanos::SECOND.0 + 1));
+        let mut decision = refused_for(0, Reason::Limited { limit: 0, wait });
+        decision.rules.push(RuleOutcome {
+            rule: 0,
+            fingerprint: 0xbeef,
+            effect: Effect::Refused,
+        });
+        decision
+    }
+
+    fn line(keys: LogKeys, decision: &Decision, plain_key: Option<&str>) -> String {
+        let mut plan = plan();
+        plan.log.keys = keys;
+        refusal_line(&plan, decision, plain_key, 3).unwrap()
+    }
+
+    #[test]
+    fn a_line_says_which_limit_refused_whom() {
+        assert_eq!(
+            line(LogKeys::Hashed, &limited(), Some("10.0.0.1")),
+            r#"{"event":"rate_limited","rule":"per-client","limit":"20-per-1s","key":"000000000000beef","retry_after":2,"suppressed":3}"#
+        );
+        assert_eq!(
+            line(LogKeys::Plain, &limited(), Some("10.0.0.1 GET")),
+            r#"{"event":"rate_limited","rule":"per-client","limit":"20-per-1s","key":"10.0.0.1 GET","retry_after":2,"suppressed":3}"#
+        );
+        assert_eq!(
+            line(LogKeys::None, &refused_for(1, Reason::MissingKey), None),
+            r#"{"event":"missing_key","rule":"per-user","retry_after":null,"suppressed":3}"#
+        );
+        assert_eq!(refusal_line(&plan(), &Decision::default(), None, 0), None);
+    }
+
+    #[test]
+    fn a_key_can_neither_break_a_line_nor_stretch_it() {
+        let hostile = "\n\u{1}\"}".repeat(MAX_KEY);
+        let line = line(LogKeys::Plain, &limited(), Some(&hostile));
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let key = value.get("key").unwrap().as_str().unwrap();
+        assert_eq!(key.chars().count(), MAX_KEY + 1);
+        assert!(line.len() < 1_200 && !line.contains('\n'));
+        let fits = "é".repeat(MAX_KEY);
+        assert_eq!(quoted(&fits), format!("\"{fits}\""));
+    }
+
+    #[test]
+    fn lines_beyond_so_many_a_second_are_counted() {
+        let mut lines = RefusalLines::new(2);
+        let now = Instant(Nanos::SECOND.0);
+        assert_eq!(lines.admit(now), Some(0));
+        assert_eq!(lines.admit(now), Some(0));
+        assert_eq!(lines.admit(now), None);
+        assert_eq!(lines.admit(now), None);
+        let half_a_second_on = now.plus(Nanos(Nanos::SECOND.0 / 2));
+        assert_eq!(lines.admit(half_a_second_on), Some(2));
+        assert_eq!(lines.admit(half_a_second_on), None);
+        assert_eq!(RefusalLines::new(0).admit(now), None);
+    }
+
+    #[test]
+    fn an_incident_is_told_once_of_its_kind() {
+        let mut told = Told::default();
+        let host = Incident::Store(Fault::Host(12));
+        assert_eq!(
+            told.line(host).unwrap(),
+            "weir: the shared data cannot be used (status 12); this is said once"
+        );
+        assert_eq!(told.line(Incident::Store(Fault::Host(5))), None);
+        for other in [
+            Incident::Store(Fault::Foreign),
+            Incident::Corrupt,
+            Incident::Clock,
+            Incident::Reply,
+            Incident::Metric,
+        ] {
+            assert!(told.line(other).is_some());
+            assert!(told.line(other).is_none());
+        }
+    }
+}

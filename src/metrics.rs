@@ -1,0 +1,102 @@
+//! What the metrics are called. Envoy puts `wasmcustom.` before each name.
+//!
+//! A metric lives as long as the proxy does, so names are made of rules, never of clients.
+
+use crate::decision::Count;
+use crate::local::table::Stats;
+
+/// Name of the counter of what one rule counts.
+#[must_use]
+pub fn of_rule(rule: &str, count: Count) -> String {
+    let suffix = match count {
+        Count::Allowed => "allowed",
+        Count::Limited => "limited",
+        Count::Errors => "errors",
+        Count::Uncharged => "uncharged",
+    };
+    format!("weir.rule.{rule}.{suffix}")
+}
+
+/// Name of the gauge of keys that owe something, of the whole proxy.
+pub const ENTRIES: &str = "weir.store.entries";
+
+/// A counter of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreCount {
+    /// Entries that gave way to newcomers.
+    Evictions,
+    /// Of those, the ones that still owed: so many clients were forgiven.
+    EvictedIndebted,
+    /// Compare-and-swaps that lost, and were tried again.
+    Retries,
+    /// Sets that were broken, and begun anew.
+    Corrupt,
+}
+
+impl StoreCount {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Evictions => "weir.store.evictions",
+            Self::EvictedIndebted => "weir.store.evicted_indebted",
+            Self::Retries => "weir.store.retries",
+            Self::Corrupt => "weir.store.corrupt",
+        }
+    }
+
+    /// What to add to each counter for what happened.
+    #[must_use]
+    pub const fn of(stats: &Stats) -> [(Self, u32); 4] {
+        let indebted = stats.evicted_indebted;
+        [
+            (Self::Evictions, stats.evicted_free.saturating_add(indebted)),
+            (Self::EvictedIndebted, indebted),
+            (Self::Retries, stats.retries),
+            (Self::Corrupt, stats.corrupt),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Dashboards and alerts are built on these.
+    #[test]
+    fn names_stay_what_they_are() {
+        let rule = [
+            Count::Allowed,
+            Count::Limited,
+            Count::Errors,
+            Count::Uncharged,
+        ]
+        .map(|count| of_rule("per-client", count));
+        assert_eq!(
+            rule,
+            [
+                "weir.rule.per-client.allowed",
+                "weir.rule.per-client.limited",
+                "weir.rule.per-client.errors",
+                "weir.rule.per-client.uncharged",
+            ]
+        );
+        let stats = Stats {
+            retries: 1,
+            evicted_free: 2,
+            evicted_indebted: 3,
+            corrupt: 4,
+        };
+        assert_eq!(
+            StoreCount::of(&stats).map(|(count, number)| (count.name(), number)),
+            [
+                ("weir.store.evictions", 5),
+                ("weir.store.evicted_indebted", 3),
+                ("weir.store.retries", 1),
+                ("weir.store.corrupt", 4),
+            ]
+        );
+    }
+}

@@ -16,6 +16,17 @@ pub enum Refusal {
     Status(i32),
 }
 
+impl Refusal {
+    /// The status as the host gave it.
+    pub const fn status(self) -> i32 {
+        match self {
+            Self::NotFound => NOT_FOUND,
+            Self::CasMismatch => CAS_MISMATCH,
+            Self::Status(status) => status,
+        }
+    }
+}
+
 /// Outcome of one hostcall.
 pub type Outcome<T> = Result<T, Refusal>;
 
@@ -52,6 +63,16 @@ pub enum Map {
     Request = 0,
     /// Headers of the response, also of our own replies.
     Response = 2,
+}
+
+/// A clock of the host.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub enum Clock {
+    /// Time since 1970-01-01T00:00:00Z; may step.
+    Realtime = 0,
+    /// Time since a zero that all VMs of the proxy share.
+    Monotonic = 1,
 }
 
 /// Kind of a metric.
@@ -258,13 +279,13 @@ pub fn record_metric(id: u32, value: u64) -> Outcome<()> {
     check(unsafe { abi::proxy_record_metric(id, value) })
 }
 
-/// A clock of the host, in nanoseconds: monotonic with an arbitrary zero, or Unix time.
+/// Nanoseconds of a clock of the host.
 ///
 /// The raw call: `std::time::Instant` hides the number, and its zero differs between VMs.
-pub fn clock(monotonic: bool) -> Outcome<u64> {
+pub fn clock(clock: Clock) -> Outcome<u64> {
     let mut time = 0;
     // SAFETY: the out-pointer lives through the call.
-    check(unsafe { abi::clock_time_get(u32::from(monotonic), 1, &mut time) })?;
+    check(unsafe { abi::clock_time_get(clock as u32, 1, &mut time) })?;
     Ok(time)
 }
 

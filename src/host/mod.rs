@@ -2,4 +2,9 @@
 
 mod abi;
 mod call;
+mod clock;
 mod exports;
+mod meter;
+mod request;
+mod root;
+mod shared;

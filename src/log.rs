@@ -104,7 +104,7 @@ fn quoted(key: &str) -> String {
         Some((end, _)) => format!("{}…", key.get(..end).unwrap_or_default()),
         None => key.to_owned(),
     };
-    serde_json::Value::from(shown).to_string()
+    serde_json::to_string(&shown).unwrap_or_default()
 }
 
 /// What went wrong without ending a request; the requests it concerns are counted by their rules.
@@ -127,6 +127,12 @@ pub enum Incident {
 pub struct Told(u8);
 
 impl Told {
+    /// Nothing was told yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
     /// The line about an incident, if it is the first of its kind.
     #[must_use]
     pub fn line(&mut self, incident: Incident) -> Option<String> {

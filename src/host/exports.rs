@@ -1,7 +1,8 @@
 //! What the host calls. Everything else in the module is removed from its exports.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::sync::Mutex;
 
 use super::meter::Registry;
 use super::root::{self, Root, Verdict};
@@ -10,30 +11,35 @@ use crate::reply::headers::ResponseHeaders;
 
 /// What one VM holds. Every plugin of one identity shares it; each has a root of its own, and so have the
 /// configurations before and after a reload while the former drains.
-#[derive(Default)]
 struct Vm {
-    roots: BTreeMap<u32, Option<Root>>,
-    streams: BTreeMap<u32, Stream>,
+    /// Contexts are numbered by the host, so their hash needs no secret.
+    contexts: HashMap<u32, Context, BuildHasherDefault<DefaultHasher>>,
     metrics: Registry,
     told: Told,
 }
 
-struct Stream {
-    root: u32,
-    /// What its response will say.
-    shown: Option<ResponseHeaders>,
+enum Context {
+    /// A plugin; `None` until it is configured.
+    Root(Option<Box<Root>>),
+    /// A request, the root it belongs to, and what its response will say.
+    Stream {
+        root: u32,
+        shown: Option<Box<ResponseHeaders>>,
+    },
 }
 
-thread_local! {
-    static VM: RefCell<Vm> = RefCell::default();
-}
+static VM: Mutex<Vm> = Mutex::new(Vm {
+    contexts: HashMap::with_hasher(BuildHasherDefault::new()),
+    metrics: Registry::new(),
+    told: Told::new(),
+});
 
 /// Runs `act` on the VM's state; a callback inside another one, which no host makes, does nothing.
 fn with_vm<T>(otherwise: T, act: impl FnOnce(&mut Vm) -> T) -> T {
-    VM.with(|vm| match vm.try_borrow_mut() {
+    match VM.try_lock() {
         Ok(mut vm) => act(&mut vm),
         Err(_) => otherwise,
-    })
+    }
 }
 
 const CONTINUE: u32 = 0;
@@ -45,11 +51,11 @@ extern "C" fn proxy_abi_version_0_2_1() {}
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(context: u32, root: u32) {
     with_vm((), |vm| {
-        if root == 0 {
-            vm.roots.insert(context, None);
-        } else {
-            vm.streams.insert(context, Stream { root, shown: None });
-        }
+        let new = match root {
+            0 => Context::Root(None),
+            root => Context::Stream { root, shown: None },
+        };
+        vm.contexts.insert(context, new);
     });
 }
 
@@ -60,7 +66,8 @@ extern "C" fn proxy_on_configure(root: u32, len: usize) -> u32 {
     with_vm(0, |vm| {
         match Root::configure(len, &mut vm.metrics, &mut vm.told) {
             Some(configured) => {
-                vm.roots.insert(root, Some(configured));
+                vm.contexts
+                    .insert(root, Context::Root(Some(Box::new(configured))));
                 1
             }
             None => 0,
@@ -71,7 +78,7 @@ extern "C" fn proxy_on_configure(root: u32, len: usize) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_tick(root: u32) {
     with_vm((), |vm| {
-        if let Some(Some(root)) = vm.roots.get_mut(&root) {
+        if let Some(Context::Root(Some(root))) = vm.contexts.get_mut(&root) {
             root.on_tick(&mut vm.told);
         }
     });
@@ -80,15 +87,19 @@ extern "C" fn proxy_on_tick(root: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end: u32) -> u32 {
     with_vm(CONTINUE, |vm| {
-        let Some(stream) = vm.streams.get_mut(&context) else {
+        let Some(Context::Stream { root, .. }) = vm.contexts.get(&context) else {
             return CONTINUE;
         };
-        let Some(Some(root)) = vm.roots.get_mut(&stream.root) else {
+        let root = *root;
+        let Some(Context::Root(Some(root))) = vm.contexts.get_mut(&root) else {
             return CONTINUE;
         };
         match root.on_request(&mut vm.told) {
-            Verdict::Pass(shown) => {
-                stream.shown = shown;
+            Verdict::Pass(None) => CONTINUE,
+            Verdict::Pass(Some(headers)) => {
+                if let Some(Context::Stream { shown, .. }) = vm.contexts.get_mut(&context) {
+                    *shown = Some(Box::new(headers));
+                }
                 CONTINUE
             }
             Verdict::Answered => PAUSE,
@@ -100,11 +111,10 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end: u32)
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(context: u32, _headers: usize, _end: u32) -> u32 {
     with_vm((), |vm| {
-        let Some(stream) = vm.streams.get_mut(&context) else {
-            return;
-        };
-        if let Some(headers) = stream.shown.take() {
-            root::show(headers);
+        if let Some(Context::Stream { shown, .. }) = vm.contexts.get_mut(&context)
+            && let Some(headers) = shown.take()
+        {
+            root::show(*headers);
         }
     });
     CONTINUE
@@ -112,9 +122,5 @@ extern "C" fn proxy_on_response_headers(context: u32, _headers: usize, _end: u32
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
-    with_vm((), |vm| {
-        if vm.streams.remove(&context).is_none() {
-            vm.roots.remove(&context);
-        }
-    });
+    with_vm((), |vm| drop(vm.contexts.remove(&context)));
 }

@@ -1,7 +1,5 @@
 //! Metrics: defined once per VM and name, counted without asking for data.
 
-use std::collections::BTreeMap;
-
 use super::call::{self, Kind};
 use crate::decision::{Count, Decision};
 use crate::local::table::Stats;
@@ -9,19 +7,26 @@ use crate::metrics::{self, StoreCount};
 use crate::plan::Plan;
 
 /// Metric ids by name. The host makes a new id each time it is asked, so they outlive a reload.
-#[derive(Debug, Default)]
+///
+/// A list: only configuring looks names up.
+#[derive(Debug)]
 pub struct Registry {
-    ids: BTreeMap<String, u32>,
+    ids: Vec<(String, u32)>,
 }
 
 impl Registry {
+    /// An empty registry.
+    pub const fn new() -> Self {
+        Self { ids: Vec::new() }
+    }
+
     /// A metric's id, defined if it is new; `None` when the host refuses.
     fn id(&mut self, kind: Kind, name: String) -> Option<u32> {
-        if let Some(id) = self.ids.get(&name) {
+        if let Some((_, id)) = self.ids.iter().find(|(known, _)| *known == name) {
             return Some(*id);
         }
         let id = call::define_metric(kind, &name).ok()?;
-        self.ids.insert(name, id);
+        self.ids.push((name, id));
         Some(id)
     }
 }

@@ -5,7 +5,7 @@ use super::error::Path;
 use super::json::Node;
 use super::raw::{self, BodyTemplate, HeaderSet, NamedBody};
 use crate::plan::{Body, Response};
-use crate::reply::template::{Template, TemplateError, TemplateFault, placeholders};
+use crate::reply::template::{Template, TemplateError, placeholders};
 
 /// Header names that `add_headers` may not have: those that are ours, and those that belong to the connection
 /// (RFC 9110 §7.6.1) or to the framing of the message.
@@ -124,12 +124,12 @@ fn template(
     reader: &mut Reader<'_>,
 ) -> Option<Template> {
     for error in compiled.as_ref().err().into_iter().flatten() {
-        match &error.fault {
-            TemplateFault::Unclosed => reader.refuse(
+        match error {
+            TemplateError::Unclosed => reader.refuse(
                 path,
                 "a \"{\" without \"}\"; a brace that is text is written \"{{\"",
             ),
-            TemplateFault::Unknown(name) => {
+            TemplateError::Unknown(name) => {
                 let known: Vec<_> = placeholders().collect();
                 reader.unknown(path, "placeholder", name, &known)
             }

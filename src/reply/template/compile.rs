@@ -1,6 +1,6 @@
 //! How a template is taken apart at its placeholders.
 
-use super::{Piece, Placeholder, Template, TemplateError, TemplateFault};
+use super::{Piece, Placeholder, Template, TemplateError};
 use crate::config::json::Node;
 
 /// How the text between placeholders is written.
@@ -15,7 +15,6 @@ pub(super) enum Syntax {
 pub(super) struct Compiler {
     pieces: Vec<Piece>,
     literal: Vec<u8>,
-    path: String,
     errors: Vec<TemplateError>,
 }
 
@@ -45,21 +44,17 @@ impl Compiler {
     }
 
     fn array(&mut self, items: &[Node]) {
-        let parent = self.path.len();
         self.literal.push(b'[');
         for (index, item) in items.iter().enumerate() {
             if index > 0 {
                 self.literal.push(b',');
             }
-            self.path.push_str(&format!("[{index}]"));
             self.node(item);
-            self.path.truncate(parent);
         }
         self.literal.push(b']');
     }
 
     fn object(&mut self, members: &[(String, Node)]) {
-        let parent = self.path.len();
         self.literal.push(b'{');
         for (index, (name, value)) in members.iter().enumerate() {
             if index > 0 {
@@ -68,10 +63,7 @@ impl Compiler {
             self.literal.push(b'"');
             self.escaped(name);
             self.literal.extend_from_slice(b"\":");
-            self.path.push('.');
-            self.path.push_str(name);
             self.node(value);
-            self.path.truncate(parent);
         }
         self.literal.push(b'}');
     }
@@ -121,12 +113,12 @@ impl Compiler {
     /// Reads a placeholder behind its opening brace; what follows it.
     fn placeholder<'t>(&mut self, text: &'t str) -> &'t str {
         let Some((name, rest)) = text.split_once('}') else {
-            self.error(TemplateFault::Unclosed);
+            self.errors.push(TemplateError::Unclosed);
             return "";
         };
         match Placeholder::named(name) {
             Some(placeholder) => self.value(placeholder, "never"),
-            None => self.error(TemplateFault::Unknown(name.to_owned())),
+            None => self.errors.push(TemplateError::Unknown(name.to_owned())),
         }
         rest
     }
@@ -158,10 +150,5 @@ impl Compiler {
             let literal = std::mem::take(&mut self.literal).into_boxed_slice();
             self.pieces.push(Piece::Literal(literal));
         }
-    }
-
-    fn error(&mut self, fault: TemplateFault) {
-        let path = self.path.clone();
-        self.errors.push(TemplateError { path, fault });
     }
 }

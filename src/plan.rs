@@ -163,7 +163,7 @@ pub struct Response {
     pub retry_after: bool,
     /// Body of a refusal.
     pub body: Body,
-    /// Fixed headers of refusals; names in lower case.
+    /// Fixed headers of refusals; names in lower case, none of them one that a refusal has anyway.
     pub add_headers: Vec<(Box<str>, Box<str>)>,
 }
 

@@ -60,17 +60,18 @@ pub fn refusal(
     } else {
         body(&refused, status, now)
     };
-    let mut pairs = Pairs::new(&plan.response.add_headers);
-    let mut add =
-        |name, value: &str| pairs.add(name, |out| out.extend_from_slice(value.as_bytes()));
+    let mut pairs = Pairs::new();
     if let Some(content_type) = content_type {
-        add("content-type", content_type);
+        pairs.add_text("content-type", content_type);
     }
-    add("cache-control", "no-store");
+    pairs.add_text("cache-control", "no-store");
     if let Some(seconds) = retry_after(refused.reason).filter(|_| plan.response.retry_after) {
         pairs.add("retry-after", |out| digits::push(out, seconds));
     }
     headers::add_to(&mut pairs, plan, policies, decision, now);
+    for (name, value) in &plan.response.add_headers {
+        pairs.add_text(name, value);
+    }
     let (details, filter_state) = names(&refused);
     Some(LocalReply {
         status,

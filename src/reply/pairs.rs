@@ -3,43 +3,24 @@
 
 /// Fields on their way into one buffer.
 #[derive(Debug)]
-pub(super) struct Pairs<'p> {
-    fixed: &'p [(Box<str>, Box<str>)],
+pub(super) struct Pairs {
     count: u32,
     lengths: Vec<u8>,
     texts: Vec<u8>,
 }
 
-impl<'p> Pairs<'p> {
-    /// Begins with the fields that an operator fixed: no other of their names is added.
-    pub(super) fn new(fixed: &'p [(Box<str>, Box<str>)]) -> Self {
-        let mut pairs = Self {
-            fixed,
+impl Pairs {
+    /// None yet; with room for a refusal in both dialects by a rule or two.
+    pub(super) fn new() -> Self {
+        Self {
             count: 0,
-            // Room for the fields of a refusal with one limit and both dialects.
-            lengths: Vec::with_capacity(64),
-            texts: Vec::with_capacity(256),
-        };
-        for (name, value) in fixed {
-            pairs.push(name, |texts| texts.extend_from_slice(value.as_bytes()));
+            lengths: Vec::with_capacity(128),
+            texts: Vec::with_capacity(512),
         }
-        pairs
     }
 
     /// Adds a field whose value `write` appends.
     pub(super) fn add(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
-        if !self.fixed.iter().any(|(fixed, _)| **fixed == *name) {
-            self.push(name, write);
-        }
-    }
-
-    /// The buffer.
-    pub(super) fn finish(self) -> Vec<u8> {
-        let count = self.count.to_le_bytes();
-        [&count, self.lengths.as_slice(), &self.texts].concat()
-    }
-
-    fn push(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
         self.texts.extend_from_slice(name.as_bytes());
         self.texts.push(0);
         let start = self.texts.len();
@@ -49,6 +30,17 @@ impl<'p> Pairs<'p> {
         self.count = self.count.saturating_add(1);
         self.push_length(name.len());
         self.push_length(value_len);
+    }
+
+    /// Adds a field whose value is known.
+    pub(super) fn add_text(&mut self, name: &str, value: &str) {
+        self.add(name, |out| out.extend_from_slice(value.as_bytes()));
+    }
+
+    /// The buffer.
+    pub(super) fn finish(self) -> Vec<u8> {
+        let count = self.count.to_le_bytes();
+        [&count, self.lengths.as_slice(), &self.texts].concat()
     }
 
     fn push_length(&mut self, length: usize) {
@@ -66,21 +58,13 @@ mod tests {
 
     #[test]
     fn fields_are_laid_out_as_the_host_reads_them() {
-        let mut pairs = Pairs::new(&[]);
+        let mut pairs = Pairs::new();
         pairs.add("retry-after", |value| value.push(b'5'));
-        pairs.add("x", |_| ());
+        pairs.add_text("x", "");
         assert_eq!(
             pairs.finish(),
             b"\x02\0\0\0\x0b\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0retry-after\x005\0x\0\0"
         );
-        assert_eq!(Pairs::new(&[]).finish(), [0; 4]);
-    }
-
-    #[test]
-    fn a_fixed_field_takes_the_place_of_ours() {
-        let fixed = [("a".into(), "1".into())];
-        let mut pairs = Pairs::new(&fixed);
-        pairs.add("a", |value| value.push(b'2'));
-        assert_eq!(pairs.finish(), b"\x01\0\0\0\x01\0\0\0\x01\0\0\0a\x001\0");
+        assert_eq!(Pairs::new().finish(), [0; 4]);
     }
 }

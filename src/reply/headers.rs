@@ -57,20 +57,24 @@ impl ResponseHeaders {
     ///
     /// Nothing that it says gets looser (draft 11 §7.2). The fields of draft 11 are lists, and RFC 9651 §3.1
     /// lets a list spread over several fields: ours are added. The three of `X-RateLimit` hold one value
-    /// each: the upstream's stay, unless they promise more than ours.
+    /// each: the upstream's stay, unless they promise more than ours. An upstream without the sentinel is
+    /// taken to send none of the three, since adding is the host's cheaper half.
     pub fn changes(self, upstream: Option<&[u8]>) -> impl Iterator<Item = Change> {
         let draft_11 = self.draft_11.map(|Draft11 { policy, limits }| {
             [Change::Add(POLICY, policy), Change::Add(LIMITS, limits)]
         });
-        let ours = self
-            .x_ratelimit
-            .filter(|ours| upstream.is_none_or(|theirs| ours.is_stricter_than(theirs)));
-        let x_ratelimit = ours.into_iter().flat_map(|ours| {
-            ours.fields().map(|(name, number)| {
-                let mut value = Vec::new();
-                digits::push(&mut value, number);
-                Change::Replace(name, value)
-            })
+        let (ours, change): (_, fn(_, _) -> _) = match upstream {
+            None => (self.x_ratelimit, Change::Add),
+            Some(theirs) => {
+                let stricter = |ours: &XRateLimit| ours.is_stricter_than(theirs);
+                (self.x_ratelimit.filter(stricter), Change::Replace)
+            }
+        };
+        let x_ratelimit = ours.into_iter().flat_map(XRateLimit::fields);
+        let x_ratelimit = x_ratelimit.map(move |(name, number)| {
+            let mut value = Vec::new();
+            digits::push(&mut value, number);
+            change(name, value)
         });
         draft_11.into_iter().flatten().chain(x_ratelimit)
     }

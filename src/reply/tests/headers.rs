@@ -26,9 +26,9 @@ fn an_admitted_response_lists_every_limit() {
         [
             r#"ratelimit-policy + "per-client";q=40;w=2, "per-user.daily";q=1000;w=86400, "per-user.monthly";q=20000"#,
             r#"ratelimit + "per-client";r=39;t=1, "per-user.daily";r=7;t=3600, "per-user.monthly";r=19000;t=777600"#,
-            "x-ratelimit-limit = 1000",
-            "x-ratelimit-remaining = 7",
-            "x-ratelimit-reset = 3600",
+            "x-ratelimit-limit + 1000",
+            "x-ratelimit-remaining + 7",
+            "x-ratelimit-reset + 3600",
         ]
     );
 }
@@ -41,7 +41,7 @@ fn a_reset_by_the_clock_is_never_early() {
     // 1 ns and 3,599 s and 1 ns past a whole second.
     assert_eq!(
         changed(&plan, &admitted(), None)[2],
-        "x-ratelimit-reset = 1702736400"
+        "x-ratelimit-reset + 1702736400"
     );
 }
 
@@ -49,7 +49,7 @@ fn a_reset_by_the_clock_is_never_early() {
 fn of_equally_many_remaining_the_later_reset_is_told() {
     let mut decision = admitted();
     decision.quotas[0].remaining = 7;
-    assert!(changed(&plan(), &decision, None).contains(&"x-ratelimit-limit = 1000".to_owned()));
+    assert!(changed(&plan(), &decision, None).contains(&"x-ratelimit-limit + 1000".to_owned()));
 }
 
 #[test]
@@ -75,9 +75,12 @@ fn an_upstream_that_promises_less_keeps_its_word() {
     }
     for replaced in ["8", "4294967296", "99999999999999999999999999"] {
         assert_eq!(
-            changed(&plan, &admitted(), Some(replaced)).len(),
-            3,
-            "{replaced}"
+            changed(&plan, &admitted(), Some(replaced)),
+            [
+                "x-ratelimit-limit = 1000",
+                "x-ratelimit-remaining = 7",
+                "x-ratelimit-reset = 3600"
+            ]
         );
     }
     plan.response.ietf_draft_11 = true;

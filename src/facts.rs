@@ -63,7 +63,7 @@ impl<'s, S: Source> Facts<'s, S> {
             Some(headers) => headers.one(NAME).map(<[u8]>::to_vec),
             None => self.source.header(NAME),
         };
-        media_type.is_some_and(|media_type| media_type.starts_with(b"application/grpc"))
+        media_type.is_some_and(|media_type| is_grpc(&media_type))
     }
 
     /// The client's address, aggregated by its prefix; `None` when there is none that can be read.
@@ -164,7 +164,31 @@ impl<'h> Headers<'h> {
     }
 }
 
+/// Whether a media type is gRPC's: alone, with a `+suffix` or with parameters. `application/grpc-web` is not:
+/// such a caller reads HTTP, and to it a gRPC refusal would be a success.
+fn is_grpc(media_type: &[u8]) -> bool {
+    let rest = media_type.strip_prefix(b"application/grpc");
+    matches!(rest, Some([] | [b'+' | b';', ..]))
+}
+
 fn split_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (head, rest) = bytes.split_first_chunk()?;
     Some((u32::from_le_bytes(*head), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn only_grpc_itself_is_grpc() {
+        for grpc in ["", "+proto", ";charset=utf-8"] {
+            assert!(is_grpc(format!("application/grpc{grpc}").as_bytes()));
+        }
+        for other in ["", "application/grpc-web", "application/grpc-web+proto"] {
+            assert!(!is_grpc(other.as_bytes()));
+        }
+    }
 }

@@ -53,16 +53,25 @@ impl Cell {
         }
     }
 
-    /// A bucket's state, and the requests per period that its rest is in units of.
+    /// A bucket's state; its rest is in units of the [`Self::limit`] it was written under.
     #[must_use]
-    pub const fn full_at(&self) -> (FullAt, u32) {
-        (
-            FullAt {
-                instant: Instant(self.at),
-                rest: self.count,
-            },
-            self.limit,
-        )
+    pub const fn full_at(&self) -> FullAt {
+        FullAt {
+            instant: Instant(self.at),
+            rest: self.count,
+        }
+    }
+
+    /// Requests per period when it was written.
+    #[must_use]
+    pub const fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// What a bucket held when it was written.
+    #[must_use]
+    pub const fn capacity(&self) -> u32 {
+        self.extra
     }
 
     /// A window's state.

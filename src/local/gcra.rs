@@ -92,11 +92,8 @@ impl Bucket {
         if cost > self.capacity.get() {
             return Err(Wait::Never);
         }
-        let after = self.later(self.at(state, now), cost);
-        let horizon = FullAt {
-            instant: now.plus(Nanos(self.fill)),
-            rest: self.fill_rest,
-        };
+        let after = self.later(at(state, now), cost);
+        let horizon = self.empty(now);
         if after <= horizon {
             return Ok(after);
         }
@@ -123,7 +120,7 @@ impl Bucket {
         let borrow = state.rest < rest;
         let instant = state.instant.0.saturating_sub(taken.0 - elapsed.0);
         let rest = if borrow {
-            state.rest + self.requests.get() - rest
+            self.requests.get() - rest + state.rest
         } else {
             state.rest - rest
         };
@@ -136,7 +133,7 @@ impl Bucket {
     /// What fits now, and the time until the bucket is full.
     #[must_use]
     pub fn quota(&self, state: FullAt, now: Instant) -> (u32, Nanos) {
-        let state = self.at(state, now);
+        let state = at(state, now);
         let missing_time = state.instant.since(now);
         let missing =
             u128::from(missing_time.0) * u128::from(self.requests.get()) + u128::from(state.rest);
@@ -148,37 +145,31 @@ impl Bucket {
         (left, Nanos(missing_time.0 + u64::from(state.rest > 0)))
     }
 
-    /// A state kept under a bucket of another `requests`, in this bucket's units: never less missing.
+    /// A state that was written under another `requests` or capacity, as it counts here from `now` on.
+    ///
+    /// In this bucket's units never less is missing, but none is emptier than empty: a limit that is raised
+    /// would else keep its clients out for as long as the old one took. What was cut off so must be stored,
+    /// or the next request would be as far from it as this one.
     #[must_use]
-    pub fn adopt(&self, state: FullAt, requests: u32) -> FullAt {
-        if requests == self.requests.get() && state.rest < requests {
-            return state;
-        }
+    pub fn adopt(&self, state: FullAt, requests: u32, now: Instant) -> FullAt {
         let rest = u64::from(state.rest) * u64::from(self.requests.get());
         let rest = rest.div_ceil(u64::from(requests.max(1)));
-        match u32::try_from(rest) {
+        let state = match u32::try_from(rest) {
             Ok(rest) if rest < self.requests.get() => FullAt { rest, ..state },
             _ => FullAt {
                 instant: state.instant.plus(Nanos(1)),
                 rest: 0,
             },
-        }
+        };
+        state.min(self.empty(now))
     }
 
-    /// The state as it counts at `now`: full buckets are full now, and none is emptier than empty.
-    ///
-    /// Without the second a limit that is raised would keep its clients out for as long as the old one took.
-    fn at(&self, state: FullAt, now: Instant) -> FullAt {
-        if now > state.instant {
-            return FullAt {
-                instant: now,
-                rest: 0,
-            };
-        }
-        state.min(FullAt {
+    /// The state of a bucket that is empty at `now`.
+    const fn empty(&self, now: Instant) -> FullAt {
+        FullAt {
             instant: now.plus(Nanos(self.fill)),
             rest: self.fill_rest,
-        })
+        }
     }
 
     /// `state` moved by `cost` steps of P/L. `cost` is at most the capacity, so nothing overflows.
@@ -194,6 +185,15 @@ impl Bucket {
             rest,
         }
     }
+}
+
+/// The state as it counts at `now`: a bucket that was full before is full now.
+fn at(state: FullAt, now: Instant) -> FullAt {
+    let full = FullAt {
+        instant: now,
+        rest: 0,
+    };
+    state.max(full)
 }
 
 /// `cost`·P / L and the rest.
@@ -311,7 +311,7 @@ mod tests {
         let now = Instant(1_000);
         let mut state = FullAt::default();
         drain(&slow, &mut state, now);
-        let kept = fast.adopt(state, 1);
+        let kept = fast.adopt(state, 1, now);
         assert_eq!(fast.charge(kept, now, 1), Err(Wait::After(Nanos::SECOND)));
     }
 

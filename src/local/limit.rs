@@ -1,7 +1,7 @@
 //! One limit: an algorithm, its parameters, and what it is called.
 
 use super::cell::{Cell, Tag};
-use super::gcra::Bucket;
+use super::gcra::{Bucket, FullAt};
 use super::window::Window;
 use crate::units::{Nanos, Now, Wait};
 
@@ -65,23 +65,34 @@ impl Limit {
         }
     }
 
-    /// The cell after a charge of `cost`, or how long until one would fit. A cell of another tag is fresh.
+    /// A stored cell as this limit counts from it at `now`. One that counts something else is fresh; one
+    /// that was written under other numbers goes on under this limit's own.
+    #[must_use]
+    pub fn adopt(&self, cell: Cell, now: Now) -> Cell {
+        if cell.tag != self.tag() {
+            return Cell::default();
+        }
+        match &self.algorithm {
+            Algorithm::TokenBucket(bucket) if !self.wrote(&cell) => {
+                let state = bucket.adopt(cell.full_at(), cell.limit(), now.monotonic);
+                self.bucket_cell(bucket, state)
+            }
+            Algorithm::Window(_) => Cell::window(cell.tag, cell.counted(), self.requests),
+            Algorithm::TokenBucket(_) | Algorithm::Closed => cell,
+        }
+    }
+
+    /// The cell after a charge of `cost`, or how long until one would fit.
     ///
     /// # Errors
     /// [`Wait`] when it does not fit; the state is then unchanged.
     pub fn charge(&self, cell: Cell, now: Now, cost: u32) -> Result<Cell, Wait> {
-        let cell = self.own(cell);
+        let cell = self.adopt(cell, now);
         match &self.algorithm {
             Algorithm::Closed => Err(Wait::Never),
             Algorithm::TokenBucket(bucket) => {
-                let (state, requests) = cell.full_at();
-                let state = bucket.charge(bucket.adopt(state, requests), now.monotonic, cost)?;
-                Ok(Cell::bucket(
-                    self.tag(),
-                    state,
-                    self.requests,
-                    bucket.capacity().get(),
-                ))
+                let state = bucket.charge(cell.full_at(), now.monotonic, cost)?;
+                Ok(self.bucket_cell(bucket, state))
             }
             Algorithm::Window(window) => {
                 let state = window.charge(cell.counted(), now.unix, cost)?;
@@ -91,18 +102,18 @@ impl Limit {
     }
 
     /// The cell after a charge is taken back. `charged` is what the charge wrote, `elapsed` the most that can
-    /// have passed since. Never gives back more than the charge took.
+    /// have passed since. Never gives back more than the charge took; nothing to a cell that was adopted by
+    /// other numbers meanwhile, in which the charge may weigh less.
     #[must_use]
     pub fn give_back(&self, cell: Cell, charged: Cell, cost: u32, elapsed: Nanos) -> Cell {
-        if cell.tag != charged.tag {
+        if cell.tag != charged.tag || !self.wrote(&cell) {
             return cell;
         }
         match &self.algorithm {
             Algorithm::Closed => cell,
             Algorithm::TokenBucket(bucket) => {
-                let (state, requests) = cell.full_at();
-                let state = bucket.give_back(bucket.adopt(state, requests), cost, elapsed);
-                Cell::bucket(cell.tag, state, self.requests, bucket.capacity().get())
+                let state = bucket.give_back(cell.full_at(), cost, elapsed);
+                self.bucket_cell(bucket, state)
             }
             Algorithm::Window(window) => {
                 let state = window.give_back(cell.counted(), charged.counted().index, cost);
@@ -114,23 +125,24 @@ impl Limit {
     /// What fits now, and the time until everything does.
     #[must_use]
     pub fn quota(&self, cell: Cell, now: Now) -> (u32, Nanos) {
-        let cell = self.own(cell);
+        let cell = self.adopt(cell, now);
         match &self.algorithm {
             Algorithm::Closed => (0, Nanos(0)),
-            Algorithm::TokenBucket(bucket) => {
-                let (state, requests) = cell.full_at();
-                bucket.quota(bucket.adopt(state, requests), now.monotonic)
-            }
+            Algorithm::TokenBucket(bucket) => bucket.quota(cell.full_at(), now.monotonic),
             Algorithm::Window(window) => window.quota(cell.counted(), now.unix),
         }
     }
 
-    /// `cell`, or a fresh one when it counts something else.
-    fn own(&self, cell: Cell) -> Cell {
-        if cell.tag == self.tag() {
-            cell
-        } else {
-            Cell::default()
-        }
+    /// Whether a cell of this limit's tag was written under this limit's numbers.
+    fn wrote(&self, cell: &Cell) -> bool {
+        let same_capacity = match &self.algorithm {
+            Algorithm::TokenBucket(bucket) => cell.capacity() == bucket.capacity().get(),
+            Algorithm::Closed | Algorithm::Window(_) => true,
+        };
+        same_capacity && cell.limit() == self.requests
+    }
+
+    fn bucket_cell(&self, bucket: &Bucket, state: FullAt) -> Cell {
+        Cell::bucket(self.tag(), state, self.requests, bucket.capacity().get())
     }
 }

@@ -9,7 +9,7 @@ use super::limit::{Limit, MAX_LIMITS};
 use super::set::{Cells, Class, Evicted, Place};
 use super::store::{Fault, SharedData, Swap};
 use super::table::{Loaded, Stats, Table};
-use crate::units::{Nanos, Now, Wait};
+use crate::units::{Instant, Nanos, Now, Wait};
 
 /// Compare-and-swaps that may be lost before a request is refused for contention.
 pub const MAX_SWAPS: usize = 16;
@@ -69,6 +69,8 @@ pub struct Entry<'p> {
     /// Each limit's cell after the charge; as it was found where the limit refuses.
     after: Cells,
     waits: [Option<Wait>; MAX_LIMITS],
+    /// Whether a limit that refuses was changed since its cell was stored.
+    adopted: bool,
 }
 
 impl<'p> Entry<'p> {
@@ -85,6 +87,7 @@ impl<'p> Entry<'p> {
             before: Cells::default(),
             after: Cells::default(),
             waits: [None; MAX_LIMITS],
+            adopted: false,
         }
     }
 
@@ -149,6 +152,16 @@ pub struct Transaction<'a, D> {
 impl<D: SharedData> Transaction<'_, D> {
     /// Tests all entries, then charges all of them or none.
     pub fn settle(&mut self, entries: &mut [Entry<'_>]) -> Settled {
+        let settled = self.test_and_charge(entries);
+        if settled == Settled::Refused {
+            for entry in entries.iter().filter(|entry| entry.adopted) {
+                self.keep_adopted(entry);
+            }
+        }
+        settled
+    }
+
+    fn test_and_charge(&mut self, entries: &mut [Entry<'_>]) -> Settled {
         for index in 0..entries.len() {
             let Some(entry) = entries.get_mut(index) else {
                 break;
@@ -192,10 +205,8 @@ impl<D: SharedData> Transaction<'_, D> {
                 }
             };
             for charged in order.iter().take(turn) {
-                if let Some(entry) = entries
-                    .get_mut(*charged)
-                    .filter(|entry| entry.fault.is_none())
-                {
+                let entry = entries.get(*charged);
+                if let Some(entry) = entry.filter(|entry| entry.fault.is_none()) {
                     self.give_back(entry);
                 }
             }
@@ -215,7 +226,8 @@ impl<D: SharedData> Transaction<'_, D> {
             cost,
             ..
         } = entry.demand;
-        entry.before = matched(loaded.set.find(fingerprint).unwrap_or_default(), limits);
+        let stored = matched(loaded.set.find(fingerprint).unwrap_or_default(), limits);
+        entry.before = adopted(stored, limits, self.now);
         entry.waits = [None; MAX_LIMITS];
         let cells = entry
             .before
@@ -227,6 +239,8 @@ impl<D: SharedData> Transaction<'_, D> {
             *after = charged.unwrap_or(*before);
             *wait = charged.err();
         }
+        let mut refused = entry.waits.iter().zip(&stored).zip(&entry.before);
+        entry.adopted = refused.any(|((wait, stored), before)| wait.is_some() && stored != before);
         entry.loaded = Some(loaded);
         Ok(())
     }
@@ -262,27 +276,42 @@ impl<D: SharedData> Transaction<'_, D> {
     }
 
     /// Takes a charge back. What cannot be given back is lost to its client, never minted.
-    fn give_back(&mut self, entry: &mut Entry<'_>) {
+    fn give_back(&mut self, entry: &Entry<'_>) {
+        let Demand { limits, cost, .. } = entry.demand;
+        let charged_at = self.now.monotonic;
+        self.rewrite(entry, |mut cells, written_at| {
+            // Others may have charged until the set was last written: nothing later has been counted on.
+            let elapsed = written_at.since(charged_at);
+            for ((limit, charged), cell) in limits.iter().zip(&entry.after).zip(&mut cells) {
+                *cell = limit.give_back(*cell, *charged, cost, elapsed);
+            }
+            cells
+        });
+    }
+
+    /// Stores a refused entry under its limits as they are now: what they promised counts from there.
+    fn keep_adopted(&mut self, entry: &Entry<'_>) {
+        let Demand { limits, .. } = entry.demand;
+        let now = self.now;
+        self.rewrite(entry, |cells, _| {
+            adopted(matched(cells, limits), limits, now)
+        });
+    }
+
+    /// Changes an entry that is still there, unless the store fails or too many others write.
+    fn rewrite(&mut self, entry: &Entry<'_>, change: impl Fn(Cells, Instant) -> Cells) {
         let Demand {
-            limits,
-            tag,
-            fingerprint,
-            cost,
-            ..
+            tag, fingerprint, ..
         } = entry.demand;
         for _ in 0..MAX_SWAPS {
             let loaded = self
                 .table
                 .load(self.data, entry.place, entry.class, self.stats);
             let Ok(mut loaded) = loaded else { return };
-            let Some(mut cells) = loaded.set.find(fingerprint) else {
+            let Some(cells) = loaded.set.find(fingerprint) else {
                 return;
             };
-            // Others may have charged until the set was last written: nothing later has been counted on.
-            let elapsed = loaded.set.written_at().since(self.now.monotonic);
-            for ((limit, charged), cell) in limits.iter().zip(&entry.after).zip(&mut cells) {
-                *cell = limit.give_back(*cell, *charged, cost, elapsed);
-            }
+            let cells = change(cells, loaded.set.written_at());
             loaded.set.place(fingerprint, tag, &cells, self.now);
             match self.table.store(self.data, &mut loaded, self.now) {
                 Ok(Swap::Lost) => self.stats.retries += 1,
@@ -308,6 +337,14 @@ impl Stats {
     }
 }
 
+/// Each limit's cell, as that limit counts from it now.
+fn adopted(mut cells: Cells, limits: &[Limit], now: Now) -> Cells {
+    for (limit, cell) in limits.iter().zip(&mut cells) {
+        *cell = limit.adopt(*cell, now);
+    }
+    cells
+}
+
 /// Each limit's cell: its own place's if that counts the same, else the first unclaimed one that does.
 ///
 /// So a reload that reorders limits, or drops one, keeps what the others have counted.
@@ -329,3 +366,6 @@ fn matched(stored: Cells, limits: &[Limit]) -> Cells {
     }
     cells
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! The Envoy configuration the tests run: JSON, which Envoy reads as well as YAML.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::proxy::module;
+
+/// The file, in the proxy's directory, that Envoy watches for listeners.
+pub const WATCHED: &str = "listeners.json";
+
+/// Answered with the listener's version by a route without the filter, so that asking costs nobody a token.
+pub const VERSION_PATH: &str = "/listener-version";
+
+/// The unix socket of the upstream, in the proxy's directory.
+const UPSTREAM: &str = "upstream.sock";
+
+/// A filter with one rule, `per-client`: these limits for each address.
+pub fn per_client(limits: &Value) -> Value {
+    json!({ "rules": [{ "name": "per-client", "key": ["client_ip"], "limits": limits }] })
+}
+
+/// The listener with the filter, and what a test may vary of it.
+#[derive(Clone, Default)]
+pub struct Listener {
+    /// The filter's configuration as text.
+    configuration: Value,
+    max_request_headers_kib: Option<u32>,
+    pub version: u32,
+}
+
+impl Listener {
+    /// The filter's document carried as text, as in a `StringValue`.
+    pub fn new(filter: &Value) -> Self {
+        Self {
+            configuration: text(&filter.to_string()),
+            ..Self::default()
+        }
+    }
+
+    /// The document as a `Struct`, whose numbers are floats, as Istio and Envoy Gateway carry it.
+    pub fn with_struct(filter: &Value) -> Self {
+        let configuration =
+            json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": filter });
+        Self {
+            configuration,
+            ..Self::default()
+        }
+    }
+
+    /// Accepts requests with headers of up to this size; Envoy's own default is 60.
+    pub fn max_request_headers_kib(self, kib: u32) -> Self {
+        Self {
+            max_request_headers_kib: Some(kib),
+            ..self
+        }
+    }
+
+    /// The next version of this listener, with another filter document.
+    pub fn replace(&mut self, filter: &Value) {
+        self.configuration = text(&filter.to_string());
+        self.version += 1;
+    }
+
+    /// What Envoy finds in the watched file.
+    pub fn discovery(&self, dir: &Path) -> Value {
+        json!({
+            "version_info": self.version.to_string(),
+            "resources": [{
+                "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
+                "name": "weir",
+                "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } },
+                "connection_balance_config": { "exact_balance": {} },
+                "filter_chains": [{ "filters": [self.connection_manager(dir)] }],
+            }],
+        })
+    }
+
+    fn connection_manager(&self, dir: &Path) -> Value {
+        let mut manager = json!({
+            "@type": HTTP_CONNECTION_MANAGER,
+            "stat_prefix": "weir",
+            "use_remote_address": true,
+            "access_log": [{
+                "name": "envoy.access_loggers.file",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                    "path": dir.join("access"),
+                    "log_format": { "text_format_source": { "inline_string":
+                        "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %FILTER_STATE(wasm.weir:PLAIN)%\n" } },
+                },
+            }],
+            "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [
+                {
+                    "match": { "path": VERSION_PATH },
+                    "direct_response": { "status": 200, "body": { "inline_string": self.version.to_string() } },
+                    "typed_per_filter_config": { "weir": {
+                        "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true,
+                    } },
+                },
+                { "name": "upstream", "match": { "prefix": "/upstream" }, "route": { "cluster": "upstream" } },
+                { "name": "orders", "match": { "prefix": "/orders" }, "direct_response": { "status": 200 } },
+                { "name": "default", "match": { "prefix": "/" }, "direct_response": { "status": 200 } },
+            ] }] },
+            "http_filters": [self.filter(), router()],
+        });
+        if let Some(kib) = self.max_request_headers_kib {
+            manager["max_request_headers_kb"] = kib.into();
+        }
+        json!({ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager })
+    }
+
+    fn filter(&self) -> Value {
+        json!({
+            "name": "weir",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+                "config": {
+                    "name": "weir",
+                    "failure_policy": "FAIL_RELOAD",
+                    "configuration": self.configuration,
+                    "vm_config": {
+                        "vm_id": "weir",
+                        "runtime": "envoy.wasm.runtime.v8",
+                        "code": { "local": { "filename": module() } },
+                        "environment_variables": { "key_values": { "WEIR_REQUESTS": "3" } },
+                    },
+                },
+            },
+        })
+    }
+}
+
+/// Everything but the listener under test: where to find it, and an upstream.
+pub fn bootstrap(dir: &Path) -> Value {
+    json!({
+        "node": { "id": "weir", "cluster": "weir" },
+        "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
+        "dynamic_resources": { "lds_config": {
+            "resource_api_version": "V3",
+            "path_config_source": { "path": dir.join(WATCHED), "watched_directory": { "path": dir } },
+        } },
+        "static_resources": {
+            "clusters": [{
+                "name": "upstream",
+                "load_assignment": { "cluster_name": "upstream", "endpoints": [{ "lb_endpoints": [
+                    { "endpoint": { "address": { "pipe": { "path": dir.join(UPSTREAM) } } } },
+                ] }] },
+            }],
+            "listeners": [upstream(dir)],
+        },
+    })
+}
+
+/// An upstream that speaks of limits of its own: `/upstream/strict` of fewer requests than any test allows,
+/// `/upstream/loose` of more.
+fn upstream(dir: &Path) -> Value {
+    let route = |path: &str, headers: [(&str, &str); 5]| {
+        json!({
+            "match": { "path": path },
+            "direct_response": { "status": 200 },
+            "response_headers_to_add": headers.map(|(key, value)| json!({ "header": { "key": key, "value": value } })),
+        })
+    };
+    let routes = [
+        route(
+            "/upstream/strict",
+            [
+                ("x-ratelimit-limit", "2"),
+                ("x-ratelimit-remaining", "0"),
+                ("x-ratelimit-reset", "7000"),
+                ("ratelimit-policy", "\"upstream\";q=2;w=7000"),
+                ("ratelimit", "\"upstream\";r=0;t=7000"),
+            ],
+        ),
+        route(
+            "/upstream/loose",
+            [
+                ("x-ratelimit-limit", "900"),
+                ("x-ratelimit-remaining", "800"),
+                ("x-ratelimit-reset", "1"),
+                ("ratelimit-policy", "\"upstream\";q=900;w=1"),
+                ("ratelimit", "\"upstream\";r=800;t=1"),
+            ],
+        ),
+    ];
+    let manager = json!({
+        "@type": HTTP_CONNECTION_MANAGER,
+        "stat_prefix": "upstream",
+        "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": routes }] },
+        "http_filters": [router()],
+    });
+    json!({
+        "name": "upstream",
+        "address": { "pipe": { "path": dir.join(UPSTREAM) } },
+        "filter_chains": [{ "filters": [
+            { "name": "envoy.filters.network.http_connection_manager", "typed_config": manager },
+        ] }],
+    })
+}
+
+fn router() -> Value {
+    json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+    })
+}
+
+fn text(value: &str) -> Value {
+    json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": value })
+}
+
+const HTTP_CONNECTION_MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";

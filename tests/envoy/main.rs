@@ -1,0 +1,28 @@
+//! Weir in a real Envoy: the module that ships, the oldest and the newest supported proxy, one worker and four.
+//!
+//! Every test starts its own proxies (`proxy::everywhere`), talks to them over real sockets (`client`) and
+//! reads what operators read: answers, the access log, statistics, the proxy's log. Where time matters it is
+//! measured, never assumed: a slow machine makes an assertion weaker, not wrong.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, measures real time and is told its proxies by the environment"
+)]
+
+mod bucket;
+mod client;
+mod document;
+mod proxy;
+
+mod address;
+mod harness;
+mod keys;
+mod limits;
+mod protocols;
+mod records;
+mod reload;
+mod reply;

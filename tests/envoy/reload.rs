@@ -1,0 +1,140 @@
+//! Replacing the configuration of a proxy that serves.
+
+use serde_json::json;
+
+use crate::client::get;
+use crate::document::{Listener, per_client};
+use crate::proxy;
+
+/// A bad document is refused whole, with a line for every error, and the old one keeps serving.
+#[tokio::test]
+async fn a_bad_configuration_is_refused_line_by_line() {
+    for host in proxy::everywhere() {
+        let good = per_client(&json!([{ "requests": 2, "per": "1h" }]));
+        let mut envoy = host.start(Listener::new(&good)).await;
+        let mut caller = envoy.connect().await;
+        assert_eq!(caller.send(get("/")).await.status, 200);
+        let lines = envoy
+            .reload_refused(&json!({
+                "ruels": [],
+                "rules": [{ "name": "a", "key": ["clientip"], "limits": [{ "requests": 1, "per": "0s" }] }],
+            }))
+            .await;
+        for expected in ["ruels: ", "rules[0].key[0]: ", "rules[0].limits[0].per: "] {
+            assert_eq!(
+                lines
+                    .iter()
+                    .filter(|line| line.starts_with(expected))
+                    .count(),
+                1,
+                "{expected}: {lines:#?}"
+            );
+        }
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.contains("did you mean \"client_ip\"?")),
+            "{lines:#?}"
+        );
+        assert_eq!(
+            caller.send(get("/")).await.status,
+            200,
+            "the old limit, on the old connection"
+        );
+        assert_eq!(
+            envoy.connect().await.send(get("/")).await.status,
+            429,
+            "and on a new one"
+        );
+        envoy
+            .reload(&per_client(&json!([{ "requests": 3, "per": "1h" }])))
+            .await;
+        assert_eq!(
+            envoy.connect().await.send(get("/")).await.status,
+            200,
+            "and a good one is still taken"
+        );
+    }
+}
+
+/// A reload that changes something else gives nobody a fresh counter.
+#[tokio::test]
+async fn counters_survive_a_reload() {
+    for host in proxy::everywhere() {
+        let mut filter = per_client(&json!([{ "requests": 3, "per": "1h" }]));
+        let mut envoy = host.start(Listener::new(&filter)).await;
+        assert_eq!(
+            envoy.connect().await.statuses(2, || get("/")).await,
+            [200, 200]
+        );
+        filter["response"] = json!({ "add_headers": { "x-reload": "1" } });
+        envoy.reload(&filter).await;
+        assert_eq!(envoy.connect().await.send(get("/")).await.status, 200);
+        for caller in &mut envoy.connect_all().await {
+            let refused = caller.send(get("/")).await;
+            assert_eq!(
+                (refused.status, refused.header("x-reload")),
+                (429, Some("1"))
+            );
+        }
+    }
+}
+
+/// A new limit applies to what has been counted already: at once, in both directions, and waits shrink with it.
+#[tokio::test]
+async fn a_changed_limit_applies_at_once() {
+    for host in proxy::everywhere() {
+        let limit =
+            |requests: u32| per_client(&json!([{ "requests": requests, "per": "1h", "burst": 4 }]));
+        let mut envoy = host.start(Listener::new(&limit(1))).await;
+        let mut caller = envoy.connect().await;
+        assert_eq!(
+            caller.statuses(5, || get("/")).await,
+            [200, 200, 200, 200, 429]
+        );
+        assert_eq!(caller.send(get("/")).await.number("retry-after"), 3600);
+
+        envoy.reload(&limit(3600)).await;
+        let mut caller = envoy.connect().await;
+        let answer = caller.send(get("/")).await;
+        let wait = if answer.status == 429 {
+            answer.number("retry-after")
+        } else {
+            0
+        };
+        assert!(wait <= 1, "{wait} s");
+
+        envoy
+            .reload(&per_client(&json!([{ "requests": 0, "per": "1h" }])))
+            .await;
+        for caller in &mut envoy.connect_all().await {
+            assert_eq!(caller.send(get("/")).await.status, 429);
+        }
+    }
+}
+
+/// `Struct` carries every number as a float, and means the same document.
+#[tokio::test]
+async fn the_document_may_come_as_a_struct() {
+    for host in proxy::everywhere() {
+        let filter = per_client(&json!([{ "requests": 1, "per": "1h", "burst": 2 }]));
+        let envoy = host.start(Listener::with_struct(&filter)).await;
+        assert_eq!(
+            envoy.connect().await.statuses(3, || get("/")).await,
+            [200, 200, 429]
+        );
+    }
+}
+
+/// The VM's environment fills in what the document leaves to it.
+#[tokio::test]
+async fn a_limit_may_come_from_the_environment() {
+    for host in proxy::everywhere() {
+        let limits = json!([{ "requests": { "env": "WEIR_REQUESTS" }, "per": "1h", "burst": { "env": "UNSET", "default": 2 } }]);
+        let envoy = host.start(Listener::new(&per_client(&limits))).await;
+        assert_eq!(
+            envoy.connect().await.statuses(3, || get("/")).await,
+            [200, 200, 429]
+        );
+    }
+}

@@ -17,8 +17,10 @@ mod bucket;
 mod client;
 mod document;
 mod proxy;
+mod readme;
 
 mod address;
+mod examples;
 mod harness;
 mod keys;
 mod limits;

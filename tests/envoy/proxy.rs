@@ -104,7 +104,8 @@ impl Host {
 pub struct Envoy {
     process: Child,
     dir: TempDir,
-    admin: SocketAddr,
+    /// Where its administration interface listens.
+    pub admin: SocketAddr,
     /// Where the listener with the filter listens.
     pub address: SocketAddr,
     pub workers: usize,

@@ -29,7 +29,8 @@ async fn the_smallest_configuration_limits_each_client() {
 /// What the README of loans-api tells its reader to type prints what it says.
 #[tokio::test]
 async fn loans_api_does_what_its_readme_shows() {
-    let readme = read("examples/loans-api/README.md");
+    let steps = steps(&read("examples/loans-api/README.md"));
+    assert!(!steps.is_empty());
     for host in proxy::everywhere() {
         // Where a command takes a second, a token comes back meanwhile: what it prints is right, but another.
         let told = async || {
@@ -39,7 +40,7 @@ async fn loans_api_does_what_its_readme_shows() {
                 ("localhost:9901", envoy.admin.to_string()),
             ];
             let mut slow = false;
-            for step in steps(&readme) {
+            for step in &steps {
                 let outcome = step.run(&addresses);
                 slow |= outcome.took > Duration::from_secs(1);
                 if !slow {

@@ -1,6 +1,7 @@
 //! Starting, reloading and questioning one Envoy process.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use crate::document::{self, Listener};
 /// Which Envoy to start, and with how many workers.
 pub struct Host {
     binary: PathBuf,
+    /// The command that runs Envoy; empty when Envoy runs by itself.
+    launcher: Vec<String>,
     pub workers: usize,
 }
 
@@ -43,7 +46,19 @@ impl Host {
             "{} is missing: run `make test`, which installs it",
             binary.display()
         );
-        Self { binary, workers }
+        Self {
+            binary,
+            launcher: Vec::new(),
+            workers,
+        }
+    }
+
+    /// Lets another command run Envoy, as `valgrind` with its options does.
+    pub fn under(self, launcher: impl Into<Vec<String>>) -> Self {
+        Self {
+            launcher: launcher.into(),
+            ..self
+        }
     }
 
     /// Starts a proxy whose only dynamic listener runs the filter.
@@ -68,7 +83,10 @@ impl Host {
         let file = |name: &str| dir.path().join(name);
         fs::write(file(name), bootstrap).unwrap();
         let output = fs::File::create(file("output")).unwrap();
-        let process = Command::new(&self.binary)
+        let launcher = self.launcher.iter().map(OsStr::new);
+        let mut command = launcher.chain([self.binary.as_os_str()]);
+        let process = Command::new(command.next().unwrap())
+            .args(command)
             .arg("-c")
             .arg(file(name))
             .arg("--admin-address-path")
@@ -171,6 +189,11 @@ impl Envoy {
     /// A new HTTP/1.1 connection.
     pub async fn connect(&self) -> Connection {
         Connection::http1(self.address).await
+    }
+
+    /// The operating system's number of the process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// A counter or gauge; 0 for one that does not exist.

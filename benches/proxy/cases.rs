@@ -1,0 +1,180 @@
+//! What is measured, and what it may cost.
+
+use serde_json::{Value, json};
+
+/// One row of the table.
+pub struct Case {
+    /// How it is called in the table and on the command line.
+    pub name: &'static str,
+    pub filter: Filter,
+    pub outcome: Outcome,
+    /// The headers about limits that an answer carries, of all of [`HEADERS`].
+    pub headers: &'static [&'static str],
+    /// The most instructions a request may cost over one without a filter.
+    pub bound: Option<u64>,
+    /// Another case, which must cost more.
+    pub below: Option<&'static str>,
+}
+
+/// What stands before the router.
+pub enum Filter {
+    Absent,
+    /// Envoy's own filter with a descriptor for each address.
+    LocalRateLimit,
+    /// The module with this document.
+    Weir(Value),
+}
+
+/// What becomes of the requests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// No rule counts them.
+    Untouched,
+    Admitted,
+    /// All but the first.
+    Refused,
+}
+
+/// The case that the others are compared to.
+pub const BASELINE: &str = "no-filter";
+
+/// The case that the last column divides by.
+pub const NATIVE: &str = "local-ratelimit";
+
+/// The name of the rule that counts.
+pub const RULE: &str = "per-client";
+
+/// Every header a limiter may add.
+pub const HEADERS: [&str; 6] = [
+    "ratelimit",
+    "ratelimit-policy",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "retry-after",
+];
+
+/// All cases, in the order of the table.
+pub fn all() -> Vec<Case> {
+    vec![
+        Case::new(BASELINE, Filter::Absent, Outcome::Untouched),
+        Case::new(NATIVE, Filter::LocalRateLimit, Outcome::Admitted),
+        Case::new(
+            "disabled",
+            Filter::Weir(json!({ "enabled": false, "rules": [] })),
+            Outcome::Untouched,
+        ),
+        Case::new("no-match", Filter::Weir(elsewhere()), Outcome::Untouched).at_most(27_000),
+        Case::new(
+            "admit",
+            Filter::Weir(per_address(&AMPLE, &[])),
+            Outcome::Admitted,
+        )
+        .at_most(41_000),
+        Case::new(
+            "admit-xff-path-method",
+            Filter::Weir(forwarded()),
+            Outcome::Admitted,
+        )
+        .at_most(43_000),
+        Case::new(
+            "admit-draft-11",
+            Filter::Weir(per_address(&AMPLE, &["ietf-draft-11"])),
+            Outcome::Admitted,
+        )
+        .with_headers(&HEADERS[..2])
+        .at_most(52_000),
+        Case::new(
+            "admit-x-ratelimit",
+            Filter::Weir(per_address(&AMPLE, &["x-ratelimit"])),
+            Outcome::Admitted,
+        )
+        .with_headers(&HEADERS[2..5]),
+        Case::new(
+            "refuse-x-ratelimit",
+            Filter::Weir(per_address(&SCARCE, &["x-ratelimit"])),
+            Outcome::Refused,
+        )
+        .with_headers(&HEADERS[2..])
+        .at_most(43_000)
+        .below("admit-x-ratelimit"),
+        Case::new(
+            "admit-draft-11-x-ratelimit",
+            Filter::Weir(per_address(&AMPLE, &["ietf-draft-11", "x-ratelimit"])),
+            Outcome::Admitted,
+        )
+        .with_headers(&HEADERS[..5])
+        .at_most(64_000),
+    ]
+}
+
+impl Case {
+    fn new(name: &'static str, filter: Filter, outcome: Outcome) -> Self {
+        Self {
+            name,
+            filter,
+            outcome,
+            headers: &[],
+            bound: None,
+            below: None,
+        }
+    }
+
+    fn with_headers(self, headers: &'static [&'static str]) -> Self {
+        Self { headers, ..self }
+    }
+
+    fn at_most(self, bound: u64) -> Self {
+        Self {
+            bound: Some(bound),
+            ..self
+        }
+    }
+
+    fn below(self, other: &'static str) -> Self {
+        Self {
+            below: Some(other),
+            ..self
+        }
+    }
+}
+
+/// Requests and period of a limit that no load reaches.
+const AMPLE: (u32, &str) = (1_000_000, "1s");
+
+/// Requests and period of a limit that is spent with the first request.
+const SCARCE: (u32, &str) = (1, "1h");
+
+/// One limit for each address, as the connection gives it.
+fn per_address((requests, per): &(u32, &str), headers: &[&str]) -> Value {
+    json!({
+        "rules": [{ "name": RULE, "key": ["client_ip"], "limits": [{ "requests": requests, "per": per }] }],
+        "response": { "headers": headers },
+    })
+}
+
+/// The same for some paths and methods, with the address from the header that Envoy appends it to.
+fn forwarded() -> Value {
+    let mut document = per_address(&AMPLE, &[]);
+    document["client_ip"] = json!({ "from": "x-forwarded-for", "trusted_proxies": ["10.0.0.0/8"] });
+    document["rules"][0]["match"] =
+        json!({ "path": { "prefix": "/v1" }, "methods": ["GET", "HEAD"] });
+    document
+}
+
+/// Rules for other paths, and for other methods on this one.
+fn elsewhere() -> Value {
+    let rule = |name: &str, path: &str, methods: [&str; 2]| {
+        json!({
+            "name": name,
+            "match": { "path": { "prefix": path }, "methods": methods },
+            "key": ["client_ip"],
+            "limits": [{ "requests": 100, "per": "1s" }],
+        })
+    };
+    json!({ "rules": [
+        rule(RULE, "/v2", ["GET", "HEAD"]),
+        rule("write", "/v1", ["POST", "PUT"]),
+        rule("account", "/account", ["GET", "POST"]),
+    ] })
+}

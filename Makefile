@@ -68,3 +68,12 @@ build: rust wasm-opt ## the module as it ships, at dist/weir.wasm
 	@mkdir -p dist
 	@wasm-opt $(WASM_OPT) $(WASM) -o dist/weir.wasm
 	@printf '    %s bytes\n' "$$(stat -c %s dist/weir.wasm)"
+
+# --- what it costs --------------------------------------------------------------
+
+.PHONY: bench
+bench: build envoy-newest ## instructions a request, and memory under a flood of keys
+	$(call debian,valgrind,valgrind)
+	$(call debian,h2load,nghttp2-client)
+	$(call say,benches in Envoy $(ENVOY_NEWEST)$(comma) about ten minutes)
+	@cargo bench -q --bench proxy

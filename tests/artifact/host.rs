@@ -1,0 +1,163 @@
+//! What the host keeps for one VM: its streams, the trace of its calls, and the faults scripted into them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use wasmi::{Memory, TypedFunc};
+
+use crate::header_map::HeaderMap;
+use crate::process::Shared;
+use crate::status;
+
+/// Host side of one VM; the data of its interpreter's store.
+pub struct Host {
+    pub process: Shared,
+    /// The configuration of the root whose `proxy_on_configure` is running.
+    pub configuration: Option<Vec<u8>>,
+    pub streams: BTreeMap<u32, Stream>,
+    /// The context whose callback is running.
+    pub context: u32,
+    pub script: Script,
+    pub trace: Vec<String>,
+    pub log: Vec<(u32, String)>,
+    pub tick_period: Option<u32>,
+    /// Calls of `proxy_on_memory_allocate` so far.
+    pub allocations: u64,
+    pub memory: Option<Memory>,
+    pub allocate: Option<TypedFunc<u32, u32>>,
+}
+
+impl Host {
+    pub fn new(process: Shared) -> Self {
+        Self {
+            process,
+            configuration: None,
+            streams: BTreeMap::new(),
+            context: 0,
+            script: Script::default(),
+            trace: Vec::new(),
+            log: Vec::new(),
+            tick_period: None,
+            allocations: 0,
+            memory: None,
+            allocate: None,
+        }
+    }
+
+    /// The stream whose callback is running.
+    pub fn stream(&mut self) -> Option<&mut Stream> {
+        self.streams.get_mut(&self.context)
+    }
+}
+
+/// Where a stream is; decides which header map can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Request,
+    Response,
+    Neither,
+}
+
+/// One request and what became of it.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    pub request: HeaderMap,
+    pub response: HeaderMap,
+    /// By path. A property that is not in here is one that the script does not expect to be read; one
+    /// that is `None` does not exist.
+    pub properties: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    pub phase: Phase,
+    pub reply: Option<Reply>,
+    /// Properties that the module has set.
+    pub set: BTreeMap<String, String>,
+}
+
+/// A local reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub status: u32,
+    pub details: String,
+    pub headers: HeaderMap,
+    pub body: String,
+    pub grpc_status: i32,
+}
+
+/// Faults to answer with.
+#[derive(Default)]
+pub struct Script {
+    faults: Vec<(At, Fault)>,
+    /// What happens just before a call: another worker is faster.
+    meanwhile: Vec<(At, Rc<dyn Fn()>)>,
+    /// Calls since the script was installed: all, and by name.
+    position: usize,
+    seen: BTreeMap<&'static str, usize>,
+}
+
+/// Which call a fault falls on; counted from 0.
+#[derive(Clone, Copy, Debug)]
+pub enum At {
+    Position(usize),
+    Nth(&'static str, usize),
+    Every(&'static str),
+}
+
+/// What is answered in place of the truth.
+#[derive(Clone)]
+pub enum Fault {
+    /// Nothing is done, this status comes back. With [`status::OK`] nothing is lost on a call that
+    /// writes, and a call that reads returns nothing.
+    Status(i32),
+    /// The call succeeds with these bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Script {
+    pub fn new(faults: impl IntoIterator<Item = (At, Fault)>) -> Self {
+        Self {
+            faults: faults.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    pub fn meanwhile(at: At, event: Rc<dyn Fn()>) -> Self {
+        Self {
+            meanwhile: vec![(at, event)],
+            ..Self::default()
+        }
+    }
+
+    /// Counts one call, lets happen what happens meanwhile, and says what is answered in its place.
+    pub fn next(&mut self, name: &'static str) -> Option<Fault> {
+        let nth = self.seen.entry(name).or_insert(0);
+        let hit = |at: &At| match *at {
+            At::Position(position) => position == self.position,
+            At::Nth(wanted, n) => wanted == name && n == *nth,
+            At::Every(wanted) => wanted == name,
+        };
+        self.meanwhile
+            .iter()
+            .filter(|(at, _)| hit(at))
+            .for_each(|(_, event)| event());
+        let fault = self
+            .faults
+            .iter()
+            .find(|(at, _)| hit(at))
+            .map(|(_, fault)| fault.clone());
+        *nth += 1;
+        self.position += 1;
+        fault
+    }
+
+    /// Calls since the script was installed.
+    pub fn calls(&self) -> usize {
+        self.position
+    }
+}
+
+/// How the outcome of a call is written behind it.
+pub fn outcome(result: Result<String, i32>) -> String {
+    match result {
+        Ok(text) => text,
+        Err(code) => format!(" -> {}", status::name(code)),
+    }
+}

@@ -1,0 +1,28 @@
+//! The module as it ships, driven by scripted hostcalls.
+//!
+//! `dist/weir.wasm` (or the file that `WEIR_WASM` names) runs in an interpreter against a model of the
+//! proxy that knows both hosts' dialects, writes down every call, and fails on a call that no correct
+//! module makes. `WEIR_BLESS=1` rewrites the lists in `golden/`; read the diff before you commit it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "a test stops where it is surprised"
+)]
+
+mod boundary;
+mod golden;
+mod header_map;
+mod host;
+mod hostcalls;
+mod module;
+mod process;
+mod request;
+mod shared_data;
+mod status;
+mod surface;
+mod wasi;
+mod worker;

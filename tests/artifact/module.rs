@@ -1,0 +1,48 @@
+//! The module as it ships, compiled once for all tests.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use wasmi::{CompilationMode, Config, Engine, Module};
+
+/// The shipped file and what the interpreter made of it.
+pub struct Artifact {
+    pub engine: Engine,
+    pub module: Module,
+    pub bytes: usize,
+}
+
+/// The module under test: `dist/weir.wasm`, or the file that `WEIR_WASM` names.
+///
+/// Panics, with what to do about it, when there is none: a suite that skips itself proves nothing.
+pub fn artifact() -> &'static Artifact {
+    static ARTIFACT: OnceLock<Artifact> = OnceLock::new();
+    ARTIFACT.get_or_init(|| {
+        let path = path();
+        let wasm = std::fs::read(&path).unwrap_or_else(|error| {
+            panic!(
+                "{}: {error}; run `make build` first, or set WEIR_WASM",
+                path.display()
+            )
+        });
+        let mut config = Config::default();
+        // Translated ahead, so that fuel counts what runs and not what is translated on first use.
+        config
+            .consume_fuel(true)
+            .compilation_mode(CompilationMode::Eager);
+        let engine = Engine::new(&config);
+        let module = Module::new(&engine, &wasm).unwrap();
+        Artifact {
+            engine,
+            module,
+            bytes: wasm.len(),
+        }
+    })
+}
+
+fn path() -> PathBuf {
+    std::env::var_os("WEIR_WASM").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/weir.wasm")),
+        PathBuf::from,
+    )
+}

@@ -1,0 +1,74 @@
+//! What the module shows to a host: exports, imports, size, memory at start.
+
+use wasmi::ExternType;
+
+use crate::golden;
+use crate::module::artifact;
+use crate::process::Process;
+use crate::shared_data::Dialect;
+use crate::worker::Worker;
+
+/// The most the shipped file may weigh.
+const MAX_BYTES: usize = 250_000;
+
+/// The most linear memory before a configuration: 64 KiB pages that every VM of every worker holds.
+const MAX_PAGES_AT_START: usize = 20;
+
+#[test]
+fn exports() {
+    let mut lines: Vec<_> = artifact()
+        .module
+        .exports()
+        .map(|export| format!("{}{}", export.name(), signature(export.ty())))
+        .collect();
+    lines.sort();
+    golden::check("exports", &lines.join("\n"));
+}
+
+#[test]
+fn imports() {
+    let mut lines: Vec<_> = artifact()
+        .module
+        .imports()
+        .map(|import| {
+            format!(
+                "{}.{}{}",
+                import.module(),
+                import.name(),
+                signature(import.ty())
+            )
+        })
+        .collect();
+    lines.sort();
+    golden::check("imports", &lines.join("\n"));
+}
+
+#[test]
+fn the_module_is_small() {
+    let bytes = artifact().bytes;
+    assert!(bytes <= MAX_BYTES, "{bytes} bytes, at most {MAX_BYTES}");
+}
+
+#[test]
+fn memory_at_start_is_small() {
+    let worker = Worker::new(&Process::new(Dialect::Envoy));
+    let pages = worker.memory() / 65_536;
+    assert!(
+        pages <= MAX_PAGES_AT_START,
+        "{pages} pages, at most {MAX_PAGES_AT_START}"
+    );
+}
+
+fn signature(ty: &ExternType) -> String {
+    let ExternType::Func(ty) = ty else {
+        return String::new();
+    };
+    let list = |types: &[wasmi::ValType]| {
+        types
+            .iter()
+            .map(|ty| format!("{ty:?}").to_lowercase())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    format!(" ({}) -> ({})", list(ty.params()), list(ty.results()))
+}

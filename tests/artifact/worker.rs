@@ -1,0 +1,279 @@
+//! One worker: an instance of the module, driven through its callbacks.
+
+use wasmi::{Instance, Linker, Store, WasmParams, WasmResults};
+
+use crate::header_map::HeaderMap;
+use crate::host::{Host, Phase, Reply, Script, Stream};
+use crate::module::artifact;
+use crate::process::Shared;
+use crate::request::Request;
+use crate::{hostcalls, wasi};
+
+/// More than any callback may burn; an endless loop ends here.
+const FUEL: u64 = 200_000_000;
+
+/// A VM of the proxy.
+pub struct Worker {
+    store: Store<Host>,
+    instance: Instance,
+    contexts: u32,
+    fuel: u64,
+}
+
+/// A root context and what its configuration was answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    pub id: u32,
+    pub accepted: bool,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The callbacks and the calls made in them, in order.
+    pub trace: Vec<String>,
+    pub reply: Option<Reply>,
+    /// Headers as the client gets them.
+    pub response: HeaderMap,
+    /// Instructions of the module, all callbacks together.
+    pub fuel: u64,
+    /// Calls of `proxy_on_memory_allocate`.
+    pub allocations: u64,
+}
+
+impl Exchange {
+    /// Whether the request went on to the upstream.
+    pub fn admitted(&self) -> bool {
+        self.reply.is_none()
+    }
+}
+
+impl Worker {
+    /// An instance of the artifact, initialised as the hosts do it.
+    pub fn new(process: &Shared) -> Self {
+        let artifact = artifact();
+        let mut store = Store::new(&artifact.engine, Host::new(Shared::clone(process)));
+        store.set_fuel(FUEL).unwrap();
+        let mut linker = Linker::new(&artifact.engine);
+        hostcalls::link(&mut linker).unwrap();
+        wasi::link(&mut linker).unwrap();
+        let instance = linker
+            .instantiate_and_start(&mut store, &artifact.module)
+            .unwrap();
+        let memory = instance.get_memory(&store, "memory");
+        let allocate = instance
+            .get_typed_func(&store, "proxy_on_memory_allocate")
+            .ok();
+        store.data_mut().memory = memory;
+        store.data_mut().allocate = allocate;
+        let mut worker = Self {
+            store,
+            instance,
+            contexts: 0,
+            fuel: 0,
+        };
+        worker.call::<(), ()>("_initialize", ());
+        worker
+    }
+
+    /// A new root context that was not configured yet.
+    pub fn unconfigured(&mut self) -> Root {
+        let id = self.next_context();
+        self.callback::<(u32, u32), ()>("proxy_on_context_create", id, (id, 0));
+        Root {
+            id,
+            accepted: false,
+        }
+    }
+
+    /// A new root context with this configuration, beside those that are there.
+    pub fn configure(&mut self, configuration: &str) -> Root {
+        let id = self.unconfigured().id;
+        self.configure_root(id, configuration)
+    }
+
+    /// Another configuration for a root context.
+    pub fn configure_root(&mut self, id: u32, configuration: &str) -> Root {
+        self.store.data_mut().configuration = Some(configuration.as_bytes().to_vec());
+        let length = u32::try_from(configuration.len()).unwrap();
+        let accepted: u32 = self.callback("proxy_on_configure", id, (id, length));
+        self.store.data_mut().configuration = None;
+        Root {
+            id,
+            accepted: accepted != 0,
+        }
+    }
+
+    /// A root context whose configuration must be accepted.
+    pub fn accept(&mut self, configuration: &str) -> Root {
+        let root = self.configure(configuration);
+        assert!(
+            root.accepted,
+            "refused:\n{configuration}\n{:?}",
+            self.host().log
+        );
+        self.take_trace();
+        root
+    }
+
+    /// A whole request: request phase, response phase (of the module's own reply too), end of stream.
+    pub fn exchange(&mut self, root: Root, request: &Request) -> Exchange {
+        self.take_trace();
+        let allocations = self.host().allocations;
+        let before = self.fuel;
+        let stream = self.open(root, request);
+        self.request_headers(stream);
+        self.response_headers(stream);
+        let end = self.close(stream);
+        Exchange {
+            trace: self.take_trace(),
+            reply: end.reply,
+            response: end.response,
+            fuel: self.fuel - before,
+            allocations: self.host().allocations - allocations,
+        }
+    }
+
+    /// A new stream of that root.
+    pub fn open(&mut self, root: Root, request: &Request) -> u32 {
+        let id = self.next_context();
+        self.store.data_mut().streams.insert(id, request.stream());
+        self.callback::<(u32, u32), ()>("proxy_on_context_create", id, (id, root.id));
+        id
+    }
+
+    /// The action that was answered: 0 to go on, 1 to wait.
+    pub fn request_headers(&mut self, stream: u32) -> u32 {
+        self.enter(stream, Phase::Request);
+        let count = self
+            .stream(stream)
+            .map_or(0, |stream| stream.request.0.len());
+        let count = u32::try_from(count).unwrap();
+        let action = self.callback("proxy_on_request_headers", stream, (stream, count, 1_u32));
+        self.enter(stream, Phase::Neither);
+        action
+    }
+
+    /// The action that was answered: 0 to go on, 1 to wait.
+    pub fn response_headers(&mut self, stream: u32) -> u32 {
+        self.enter(stream, Phase::Response);
+        let count = self
+            .stream(stream)
+            .map_or(0, |stream| stream.response.0.len());
+        let count = u32::try_from(count).unwrap();
+        let action = self.callback("proxy_on_response_headers", stream, (stream, count, 0_u32));
+        self.enter(stream, Phase::Neither);
+        action
+    }
+
+    /// Ends a stream and says what became of it.
+    pub fn close(&mut self, stream: u32) -> Stream {
+        self.delete(stream);
+        self.store.data_mut().streams.remove(&stream).unwrap()
+    }
+
+    /// `proxy_on_delete` alone, for any context.
+    pub fn delete(&mut self, context: u32) {
+        self.callback::<u32, ()>("proxy_on_delete", context, context);
+    }
+
+    pub fn tick(&mut self, root: Root) {
+        self.callback::<u32, ()>("proxy_on_tick", root.id, root.id);
+    }
+
+    /// Faults for the calls from here on.
+    pub fn script(&mut self, script: Script) {
+        self.store.data_mut().script = script;
+    }
+
+    pub fn host(&self) -> &Host {
+        self.store.data()
+    }
+
+    pub fn take_trace(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.store.data_mut().trace)
+    }
+
+    /// Bytes of linear memory, which only grows.
+    pub fn memory(&self) -> usize {
+        self.host().memory.unwrap().data_size(&self.store)
+    }
+
+    fn next_context(&mut self) -> u32 {
+        self.contexts += 1;
+        self.contexts
+    }
+
+    fn stream(&mut self, stream: u32) -> Option<&mut Stream> {
+        self.store.data_mut().streams.get_mut(&stream)
+    }
+
+    fn enter(&mut self, stream: u32, phase: Phase) {
+        if let Some(stream) = self.stream(stream) {
+            stream.phase = phase;
+        }
+    }
+
+    /// A callback, with a line of its own in the trace; none when the module does not export it.
+    fn callback<Params, Results>(&mut self, name: &str, context: u32, params: Params) -> Results
+    where
+        Params: WasmParams,
+        Results: WasmResults + Default + Shown,
+    {
+        self.store.data_mut().context = context;
+        if self.instance.get_func(&self.store, name).is_none() {
+            return Results::default();
+        }
+        let short = name.trim_start_matches("proxy_");
+        self.store.data_mut().trace.push(short.to_owned());
+        let at = self.store.data().trace.len();
+        let results: Results = self.call(name, params);
+        let trace = &mut self.store.data_mut().trace;
+        trace[at - 1] += &results.shown();
+        for line in &mut trace[at..] {
+            *line = format!("    {}", line.replace('\n', "\n    "));
+        }
+        results
+    }
+
+    fn call<Params, Results>(&mut self, name: &str, params: Params) -> Results
+    where
+        Params: WasmParams,
+        Results: WasmResults + Default,
+    {
+        let Ok(function) = self
+            .instance
+            .get_typed_func::<Params, Results>(&self.store, name)
+        else {
+            return Results::default();
+        };
+        self.store.set_fuel(FUEL).unwrap();
+        let results = function
+            .call(&mut self.store, params)
+            .unwrap_or_else(|error| {
+                panic!(
+                    "{name}: {error}\nafter\n{}",
+                    self.store.data().trace.join("\n")
+                )
+            });
+        self.fuel += FUEL - self.store.get_fuel().unwrap();
+        results
+    }
+}
+
+/// How the answer of a callback is written behind it.
+pub trait Shown {
+    fn shown(&self) -> String;
+}
+
+impl Shown for () {
+    fn shown(&self) -> String {
+        String::new()
+    }
+}
+
+impl Shown for u32 {
+    fn shown(&self) -> String {
+        format!(" -> {self}")
+    }
+}

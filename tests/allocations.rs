@@ -1,0 +1,293 @@
+//! Allocations of the core on the hot path, pinned: each is some hundred instructions for every request.
+//!
+//! Blocks that the host fills (headers, properties, values of the shared data) are not counted here:
+//! `tests/artifact` counts those at the module's boundary.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use weir::config;
+use weir::engine::{Engine, Incidents};
+use weir::facts::{Facts, Source};
+use weir::local::store::{Fault, Founding, SharedData, Swap};
+use weir::reply::draft_11::Policies;
+use weir::reply::headers::ResponseHeaders;
+use weir::reply::refusal;
+use weir::units::{Instant, Now, UnixTime};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+/// Allocations of `act`, and what it returned.
+fn counted<T>(act: impl FnOnce() -> T) -> (usize, T) {
+    let before = ALLOCATIONS.get();
+    let result = act();
+    (ALLOCATIONS.get() - before, result)
+}
+
+/// Runs `act` as the host would: on its own account.
+fn uncounted<T>(act: impl FnOnce() -> T) -> T {
+    let before = ALLOCATIONS.get();
+    let result = act();
+    ALLOCATIONS.set(before);
+    result
+}
+
+/// The proxy's shared data, in Envoy's dialect.
+#[derive(Default)]
+struct Shared {
+    values: HashMap<Vec<u8>, (Vec<u8>, u32)>,
+    cas: u32,
+}
+
+impl SharedData for Shared {
+    fn get(&mut self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Fault> {
+        Ok(uncounted(|| self.values.get(key).cloned()))
+    }
+
+    fn set(&mut self, key: &[u8], value: &[u8], cas: u32) -> Result<Swap, Fault> {
+        if self
+            .values
+            .get(key)
+            .is_some_and(|(_, held)| cas != 0 && *held != cas)
+        {
+            return Ok(Swap::Lost);
+        }
+        self.cas += 1;
+        uncounted(|| self.values.insert(key.to_vec(), (value.to_vec(), self.cas)));
+        Ok(Swap::Done)
+    }
+}
+
+/// A request as the host holds it.
+struct Request {
+    headers: Vec<(&'static str, &'static str)>,
+    peer: &'static str,
+}
+
+impl Source for Request {
+    fn headers(&mut self) -> Option<Vec<u8>> {
+        Some(uncounted(|| serialise(&self.headers)))
+    }
+
+    fn header(&mut self, name: &str) -> Option<Vec<u8>> {
+        let (_, value) = self.headers.iter().find(|(held, _)| *held == name)?;
+        Some(uncounted(|| value.as_bytes().to_vec()))
+    }
+
+    fn peer(&mut self) -> Option<Vec<u8>> {
+        Some(uncounted(|| self.peer.as_bytes().to_vec()))
+    }
+
+    fn route(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+fn serialise(headers: &[(&str, &str)]) -> Vec<u8> {
+    let length = |text: &str| u32::try_from(text.len()).unwrap().to_le_bytes();
+    let mut out = u32::try_from(headers.len()).unwrap().to_le_bytes().to_vec();
+    for (name, value) in headers {
+        out.extend([length(name), length(value)].concat());
+    }
+    for part in headers.iter().flat_map(|(name, value)| [name, value]) {
+        out.extend(part.as_bytes());
+        out.push(0);
+    }
+    out
+}
+
+fn request() -> Request {
+    let headers = vec![
+        (":authority", "shop.example.com"),
+        (":path", "/api/users?page=2"),
+        (":method", "GET"),
+        (":scheme", "https"),
+        ("user-agent", "curl/8.9.1"),
+        ("accept", "*/*"),
+        ("x-tenant", "acme"),
+        ("x-forwarded-for", "203.0.113.7, 10.1.2.3"),
+    ];
+    Request {
+        headers,
+        peer: "203.0.113.7:49152",
+    }
+}
+
+const NOW: Now = Now {
+    monotonic: Instant(3_600_000_000_000),
+    unix: UnixTime(1_767_268_800_000_000_000),
+};
+
+/// One worker with one configuration.
+struct Worker {
+    engine: Engine,
+    policies: Policies,
+    shared: Shared,
+}
+
+/// What one request cost.
+#[derive(Debug, PartialEq, Eq)]
+struct Allocations {
+    select: usize,
+    decide: usize,
+    /// Headers of the response, or the whole refusal.
+    reply: usize,
+}
+
+impl Worker {
+    fn new(configuration: &str) -> Self {
+        let plan = config::load(configuration.as_bytes(), &|_| None).unwrap();
+        let mut shared = Shared::default();
+        let policies = Policies::new(&plan);
+        let mut engine = Engine::new(plan);
+        engine.join(&Founding::join(&mut shared, [7; 16]).unwrap());
+        Self {
+            engine,
+            policies,
+            shared,
+        }
+    }
+
+    /// One request, and whether it was admitted.
+    fn exchange(&mut self) -> (Allocations, bool) {
+        let mut source = uncounted(request);
+        let mut facts = Facts::new(&mut source);
+        let (select, met) = counted(|| self.engine.select(&mut facts));
+        let mut incidents = Incidents::default();
+        let shared = &mut self.shared;
+        let (decide, decision) = counted(|| {
+            if met.is_empty() {
+                return None;
+            }
+            Some(self.engine.decide(&met, NOW, shared, &mut incidents))
+        });
+        let plan = self.engine.plan();
+        let (reply, refused) = counted(|| {
+            let decision = decision.as_ref()?;
+            let refused = refusal(plan, &self.policies, decision, NOW, facts.is_grpc());
+            if refused.is_none() && plan.response.shows_quotas() {
+                let headers = ResponseHeaders::new(plan, &self.policies, decision, NOW);
+                headers.changes(None).for_each(drop);
+            }
+            refused
+        });
+        let allocations = Allocations {
+            select,
+            decide,
+            reply,
+        };
+        (allocations, refused.is_none())
+    }
+
+    /// The third request: its counters exist.
+    fn hot(configuration: &str) -> Allocations {
+        let mut worker = Self::new(configuration);
+        assert!(worker.exchange().1);
+        assert!(worker.exchange().1);
+        worker.exchange().0
+    }
+}
+
+const PER_CLIENT: &str = r#"{"rules": [{"name": "per-client", "key": ["client_ip"],
+    "limits": [{"requests": 20, "per": "1s", "burst": 40}]}], "response": {"headers": []}}"#;
+
+const ONE_AN_HOUR: &str = r#"{"rules": [{"name": "per-client", "key": ["client_ip"],
+    "limits": [{"requests": 1, "per": "1h"}]}],
+    "response": {"headers": ["x-ratelimit", "ietf-draft-11"]}}"#;
+
+#[track_caller]
+fn assert_allocations(found: &Allocations, select: usize, decide: usize, reply: usize) {
+    let pinned = Allocations {
+        select,
+        decide,
+        reply,
+    };
+    assert_eq!(*found, pinned);
+}
+
+#[test]
+fn admit() {
+    assert_allocations(&Worker::hot(PER_CLIENT), 1, 2, 0);
+}
+
+#[test]
+fn admit_with_headers() {
+    let with = |headers: &str| Worker::hot(&PER_CLIENT.replace("[]", headers));
+    assert_allocations(&with(r#"["x-ratelimit"]"#), 1, 4, 3);
+    assert_allocations(&with(r#"["ietf-draft-11"]"#), 1, 4, 2);
+    assert_allocations(&with(r#"["x-ratelimit", "ietf-draft-11"]"#), 1, 4, 5);
+}
+
+#[test]
+fn refused() {
+    let mut worker = Worker::new(ONE_AN_HOUR);
+    assert!(worker.exchange().1);
+    let (from_store, admitted) = worker.exchange();
+    assert!(!admitted);
+    assert_allocations(&from_store, 1, 7, 6);
+    let (from_cache, _) = worker.exchange();
+    assert_allocations(&from_cache, 1, 4, 6);
+}
+
+#[test]
+fn no_rule_matches() {
+    let configuration = PER_CLIENT.replace(
+        r#""key""#,
+        r#""match": {"path": {"prefix": "/shop"}, "methods": ["POST"]}, "key""#,
+    );
+    assert_allocations(&Worker::hot(&configuration), 0, 0, 0);
+}
+
+#[test]
+fn a_key_from_a_header() {
+    let configuration = PER_CLIENT.replace(r#""client_ip""#, r#"{"header": "x-tenant"}"#);
+    assert_allocations(&Worker::hot(&configuration), 1, 2, 0);
+}
+
+#[test]
+fn matched_by_path_with_an_address_from_x_forwarded_for() {
+    let configuration = r#"{"client_ip": {"from": "x-forwarded-for", "trusted_proxies": ["10.0.0.0/8"]},
+        "rules": [{"name": "per-client", "key": ["client_ip"],
+        "match": {"path": {"prefix": "/api"}, "methods": ["GET"]},
+        "limits": [{"requests": 20, "per": "1s", "burst": 40}]}], "response": {"headers": []}}"#;
+    assert_allocations(&Worker::hot(configuration), 3, 2, 0);
+}
+
+#[test]
+fn two_rules() {
+    let configuration = PER_CLIENT.replace(
+        r#"{"rules": ["#,
+        r#"{"rules": [{"name": "all", "limits": [{"requests": 100, "per": "1m"}]}, "#,
+    );
+    assert_allocations(&Worker::hot(&configuration), 1, 3, 0);
+}

@@ -1,9 +1,9 @@
 //! From what was written to what is run: what values mean together.
 
-use std::collections::BTreeMap;
-
 use super::decode::Reader;
 use super::error::Path;
+use super::json::quote;
+use super::names::Names;
 use super::raw::{self, AddressFrom, Limits};
 use super::{key, limits, pattern, response};
 use crate::plan::{AddressSource, ClientIp, Log, Match, Plan, Rule};
@@ -39,44 +39,37 @@ fn rules(
     path: &Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Vec<Rule>> {
-    let mut names = BTreeMap::new();
-    let mut policies = BTreeMap::new();
+    let mut names = Names::default();
+    let mut policies = Names::default();
     let mut rules = Vec::with_capacity(raw.len());
     for (index, raw) in raw.into_iter().enumerate() {
         let path = path.item(index);
         let name = raw.as_ref().and_then(|raw| raw.name.clone());
         let rule = raw.and_then(|raw| rule(raw, &path, reader));
-        let first = name.map(|name| *names.entry(name.0).or_insert(index));
-        if let Some(first) = first.filter(|first| *first != index) {
-            let message = format!("is already the name of rules[{first}]");
+        if let Some(name) = name
+            && let Some(first) = names.taken(&name.0, index)
+        {
+            let message = format!("{} is already the name of rules[{first}]", quote(&name.0));
             reader.refuse::<()>(&path.member("name"), &message);
-        } else if let Some(rule) = &rule {
-            unique_policies(rule, index, &path, &mut policies, reader);
+        } else if let Some(rule) = &rule
+            && let Some(first) = policy_taken(rule, index, &mut policies)
+        {
+            let message = format!(
+                "one of its limits is in headers what one of rules[{first}] is, <rule>.<limit>; \
+                 rename the rule or the limit"
+            );
+            reader.refuse::<()>(&path, &message);
         }
         rules.push(rule);
     }
     rules.into_iter().collect()
 }
 
-/// Rule `a` with a limit `b.c` and rule `a.b` with a limit `c` would be one policy to a client.
-fn unique_policies(
-    rule: &Rule,
-    index: usize,
-    path: &Path<'_>,
-    policies: &mut BTreeMap<Box<str>, usize>,
-    reader: &mut Reader<'_>,
-) {
-    for limit in &rule.limits {
-        let first = *policies.entry(limit.policy.clone()).or_insert(index);
-        if first != index {
-            let message = format!(
-                "a client cannot tell a limit of this rule from one of rules[{first}]: both are called \
-                 <rule>.<limit> alike; rename one"
-            );
-            reader.refuse::<()>(path, &message);
-            return;
-        }
-    }
+/// The rule that has a policy of this one: `a` with a limit `b.c` and `a.b` with a limit `c` would be one to a
+/// client.
+fn policy_taken(rule: &Rule, index: usize, policies: &mut Names) -> Option<usize> {
+    let mut limits = rule.limits.iter();
+    limits.find_map(|limit| policies.taken(&limit.policy, index))
 }
 
 fn rule(raw: raw::Rule, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Rule> {

@@ -2,6 +2,10 @@
 //!
 //! Reading goes on after an error, so that all of them are told at once. What was wrong leaves a hole, and a
 //! hole has always been reported: `None` needs no message of its own later.
+//!
+//! The code that is generic over the kinds of values is kept thin: it is there once for each of them.
+
+use std::borrow::Cow;
 
 use super::error::{Findings, Path};
 use super::json::{Node, quote};
@@ -18,144 +22,10 @@ pub(super) trait Value: Sized {
     const IS_TEXT: bool;
 
     /// What is allowed, as it stands after "expected".
-    fn expected() -> String;
+    fn expected() -> Cow<'static, str>;
 
     /// `None` when `node` is not allowed.
     fn read(node: &Node) -> Option<Self>;
-}
-
-/// A value that is one of a few names.
-pub(super) trait Named: Copy + 'static {
-    /// What the names are names of.
-    const WHAT: &'static str;
-    /// Every name and what it means.
-    const NAMES: &'static [(&'static str, Self)];
-}
-
-/// Goes through a document: knows the environment and collects what is wrong.
-pub(super) struct Reader<'a> {
-    environment: &'a dyn Fn(&str) -> Option<String>,
-    pub findings: Findings<'a>,
-}
-
-impl<'a> Reader<'a> {
-    pub const fn new(root: &'a Node, environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self {
-            environment,
-            findings: Findings::new(root),
-        }
-    }
-
-    /// Reports an error. Its `None` can be the answer of the function that found it.
-    pub fn refuse<T>(&mut self, path: &Path<'_>, message: &str) -> Option<T> {
-        self.findings.push(path, message);
-        None
-    }
-
-    /// Reports a value that is not among those allowed.
-    pub fn unexpected<T>(&mut self, path: &Path<'_>, found: &Node, expected: &str) -> Option<T> {
-        self.refuse(
-            path,
-            &format!("{found} is not allowed; expected {expected}"),
-        )
-    }
-
-    /// Reports a name that is not among those known.
-    pub fn unknown<T>(
-        &mut self,
-        path: &Path<'_>,
-        what: &str,
-        name: &str,
-        known: &[&str],
-    ) -> Option<T> {
-        if self.findings.is_full() {
-            return self.refuse(path, "");
-        }
-        let hint = match nearest(name, known) {
-            Some(near) => format!("did you mean {}?", quote(near)),
-            None => format!("expected {}", alternatives(known)),
-        };
-        self.refuse(path, &format!("unknown {what} {}; {hint}", quote(name)))
-    }
-
-    /// The members of an object, after reporting those whose names are not among `fields`.
-    pub fn members<'n>(
-        &mut self,
-        node: &'n Node,
-        path: &Path<'_>,
-        fields: &[&str],
-    ) -> Option<&'n [(String, Node)]> {
-        let Node::Object(members) = node else {
-            return self.unexpected(path, node, "an object");
-        };
-        for (name, _) in members {
-            if !fields.contains(&name.as_str()) {
-                self.unknown::<()>(&path.member(name), "field", name, fields);
-            }
-        }
-        Some(members)
-    }
-
-    /// The items of a list of `min` to `max`.
-    pub fn items<'n>(
-        &mut self,
-        node: &'n Node,
-        path: &Path<'_>,
-        (min, max): (usize, usize),
-    ) -> Option<&'n [Node]> {
-        match node {
-            Node::Array(items) if (min..=max).contains(&items.len()) => Some(items),
-            _ if min == 0 => self.unexpected(path, node, &format!("a list of at most {max}")),
-            _ => self.unexpected(path, node, &format!("a list of {min} to {max}")),
-        }
-    }
-
-    /// Whether exactly one of these members of an object is there; reports it if not.
-    pub fn exactly_one(&mut self, path: &Path<'_>, members: &[(&str, bool)]) -> Option<()> {
-        let there: Vec<_> = members.iter().filter(|(_, is_there)| *is_there).collect();
-        if there.len() == 1 {
-            return Some(());
-        }
-        let names: Vec<_> = members.iter().map(|(name, _)| *name).collect();
-        let found = if there.is_empty() {
-            "none"
-        } else {
-            "more than one"
-        };
-        self.refuse(
-            path,
-            &format!("{found} of {}; expected exactly one", alternatives(&names)),
-        )
-    }
-
-    fn choose(
-        &mut self,
-        node: &Node,
-        path: &Path<'_>,
-        what: &str,
-        names: &[&str],
-    ) -> Option<usize> {
-        let Node::String(name) = node else {
-            return self.unexpected(path, node, &alternatives(names));
-        };
-        let place = names.iter().position(|known| known == name);
-        place.or_else(|| self.unknown(path, what, name, names))
-    }
-
-    /// The name of the variable that `{"env": …}` speaks of, and its text if it is set.
-    fn variable<'n>(
-        &mut self,
-        node: &'n Node,
-        path: &Path<'_>,
-    ) -> Option<(&'n str, Option<String>)> {
-        self.members(node, path, &["env", "default"])?;
-        let path = path.member("env");
-        match node.member("env") {
-            Some(Node::String(name)) if is_variable(name) => Some((name, (self.environment)(name))),
-            Some(other) => self.unexpected(&path, other, "the name of an environment variable"),
-            None => self.refuse(&path, REQUIRED),
-        }
-    }
 }
 
 impl<T: Value> Decode for T {
@@ -164,25 +34,18 @@ impl<T: Value> Decode for T {
     }
 }
 
-/// Reads one of a few names.
-pub(super) fn named<T: Named>(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<T> {
-    let names: Vec<_> = T::NAMES.iter().map(|(name, _)| *name).collect();
-    let place = reader.choose(node, path, T::WHAT, &names)?;
-    T::NAMES.get(place).map(|(_, value)| *value)
-}
-
 /// A list of `MIN` to `MAX` items, a hole for each that was wrong.
 #[derive(Debug)]
 pub(super) struct List<T, const MIN: usize, const MAX: usize>(pub Vec<Option<T>>);
 
 impl<T: Decode, const MIN: usize, const MAX: usize> Decode for List<T, MIN, MAX> {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        let items = reader.items(node, path, (MIN, MAX))?.iter().enumerate();
-        Some(Self(
-            items
-                .map(|(index, item)| T::decode(item, &path.item(index), reader))
-                .collect(),
-        ))
+        let items = reader.items(node, path, MIN, MAX)?;
+        let mut list = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            list.push(T::decode(item, &path.item(index), reader));
+        }
+        Some(Self(list))
     }
 }
 
@@ -199,31 +62,195 @@ impl<T: Value> Decode for OrEnv<T> {
         let default = node
             .member("default")
             .map(|node| T::decode(node, &path.member("default"), reader));
-        let (name, text) = reader.variable(node, path)?;
-        let refused = match (text, default) {
-            (None, Some(default)) => return default.map(Self),
-            (None, None) => "is not set, and there is no \"default\"".to_owned(),
-            (Some(text), _) => {
-                let node = if T::IS_TEXT {
-                    Some(Node::String(text))
-                } else {
-                    Node::parse(text.as_bytes()).ok()
-                };
-                if let Some(value) = node.and_then(|node| T::read(&node)) {
-                    return Some(Self(value));
-                }
-                format!(
-                    "has a value that is not allowed; expected {}",
-                    T::expected()
-                )
-            }
-        };
-        reader.refuse(path, &format!("the environment variable {name} {refused}"))
+        match reader.variable(node, path, T::IS_TEXT)? {
+            (name, Some(value)) => T::read(&value)
+                .map(Self)
+                .or_else(|| reader.bad_variable(path, name, &T::expected())),
+            (_, None) => default?.map(Self),
+        }
     }
 }
 
+/// Goes through a document: knows the environment and collects what is wrong.
+pub(super) struct Reader<'a> {
+    environment: &'a dyn Fn(&str) -> Option<String>,
+    pub findings: Findings<'a>,
+}
+
 /// Said of a member that is not there.
-pub(super) const REQUIRED: &str = "is required";
+const REQUIRED: &str = "is required";
+
+impl<'a> Reader<'a> {
+    pub const fn new(root: &'a Node, environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            environment,
+            findings: Findings::new(root),
+        }
+    }
+
+    /// Reports an error. Its `None` can be the answer of the function that found it.
+    pub fn refuse<T>(&mut self, path: &Path<'_>, message: &str) -> Option<T> {
+        self.findings.push(path, message);
+        None
+    }
+
+    /// Reports that a member is missing.
+    pub fn required<T>(&mut self, path: &Path<'_>) -> Option<T> {
+        self.refuse(path, REQUIRED)
+    }
+
+    /// Reports a value that is not among those allowed.
+    pub fn unexpected<T>(&mut self, path: &Path<'_>, found: &Node, expected: &str) -> Option<T> {
+        self.findings.push(
+            path,
+            &format!("{found} is not allowed; expected {expected}"),
+        );
+        None
+    }
+
+    /// Reports a name that is not among those known, with the nearest of them, or all.
+    pub fn unknown<T>(
+        &mut self,
+        path: &Path<'_>,
+        what: &str,
+        name: &str,
+        known: &[&str],
+    ) -> Option<T> {
+        let message = match self.findings.is_full() {
+            true => String::new(),
+            false => format!("unknown {what} {}; {}", quote(name), hint(name, known)),
+        };
+        self.refuse(path, &message)
+    }
+
+    /// The members of an object, after reporting those whose names are not among `fields`.
+    pub fn members<'n>(
+        &mut self,
+        node: &'n Node,
+        path: &Path<'_>,
+        what: &str,
+        fields: &[&str],
+    ) -> Option<&'n [(String, Node)]> {
+        let Node::Object(members) = node else {
+            return self.unexpected(path, node, "an object");
+        };
+        for (name, _) in members {
+            if !fields.contains(&name.as_str()) {
+                self.unknown::<()>(&path.member(name), what, name, fields);
+            }
+        }
+        Some(members)
+    }
+
+    /// The only member of an object, which may have the members `besides` with it, and its place in `choices`.
+    pub fn only_member<'n>(
+        &mut self,
+        node: &'n Node,
+        path: &Path<'_>,
+        what: &str,
+        choices: &[&str],
+        besides: &[&str],
+    ) -> Option<(usize, &'n Node)> {
+        let members = self.members(node, path, what, &[choices, besides].concat())?;
+        let choice = |name: &str| choices.iter().position(|choice| *choice == name);
+        let mut chosen = members
+            .iter()
+            .filter_map(|(name, node)| Some((choice(name)?, node)));
+        let first = chosen.next();
+        let found = match (
+            first,
+            chosen.find(|(place, _)| Some(*place) != first.map(|(place, _)| place)),
+        ) {
+            (Some(first), None) => return Some(first),
+            (Some(_), Some(_)) => "more than one of these is not allowed".to_owned(),
+            // What was meant has been reported as unknown.
+            (None, _)
+                if members
+                    .iter()
+                    .any(|(name, _)| !besides.contains(&name.as_str())) =>
+            {
+                return None;
+            }
+            (None, _) => format!("{node} is not allowed"),
+        };
+        self.refuse(
+            path,
+            &format!("{found}; expected {}", alternatives(choices)),
+        )
+    }
+
+    /// The items of a list of `min` to `max`.
+    pub fn items<'n>(
+        &mut self,
+        node: &'n Node,
+        path: &Path<'_>,
+        min: usize,
+        max: usize,
+    ) -> Option<&'n [Node]> {
+        match node {
+            Node::Array(items) if (min..=max).contains(&items.len()) => Some(items),
+            _ if min == 0 => self.unexpected(path, node, &format!("a list of at most {max}")),
+            _ => self.unexpected(path, node, &format!("a list of {min} to {max}")),
+        }
+    }
+
+    /// The place in `names` of the one that is written.
+    pub fn choice(
+        &mut self,
+        node: &Node,
+        path: &Path<'_>,
+        what: &str,
+        names: &[&str],
+    ) -> Option<usize> {
+        let Node::String(name) = node else {
+            return self.unexpected(path, node, &alternatives(names));
+        };
+        let place = names.iter().position(|known| known == name);
+        place.or_else(|| self.unknown(path, what, name, names))
+    }
+
+    /// The name of the variable that `{"env": …}` speaks of, and its value if it is set; one that is not has a
+    /// default.
+    fn variable<'n>(
+        &mut self,
+        node: &'n Node,
+        path: &Path<'_>,
+        is_text: bool,
+    ) -> Option<(&'n str, Option<Node>)> {
+        self.members(node, path, "field", &["env", "default"])?;
+        let env = path.member("env");
+        let name = match node.member("env") {
+            Some(Node::String(name)) if is_variable(name) => name,
+            Some(other) => {
+                return self.unexpected(&env, other, "the name of an environment variable");
+            }
+            None => return self.required(&env),
+        };
+        match (self.environment)(name) {
+            Some(text) if is_text => Some((name, Some(Node::String(text)))),
+            // What is not JSON is not a value of any type.
+            Some(text) => Some((
+                name,
+                Some(Node::parse(text.as_bytes()).unwrap_or(Node::Null)),
+            )),
+            None if node.member("default").is_some() => Some((name, None)),
+            None => {
+                let message = format!(
+                    "the environment variable {name} is not set, and there is no \"default\""
+                );
+                self.refuse(path, &message)
+            }
+        }
+    }
+
+    /// Reports the value of a variable without showing it.
+    fn bad_variable<T>(&mut self, path: &Path<'_>, name: &str, expected: &str) -> Option<T> {
+        let message = format!(
+            "the value of the environment variable {name} is not allowed; expected {expected}"
+        );
+        self.refuse(path, &message)
+    }
+}
 
 /// Whether `name` is `[A-Za-z_][A-Za-z0-9_]{0,127}`.
 fn is_variable(name: &str) -> bool {
@@ -234,9 +261,17 @@ fn is_variable(name: &str) -> bool {
         && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
-/// The known name that is nearest to `name`: at most two typing errors away, and at most a third of its length.
+/// What was probably meant by `name`, or all that could be.
+fn hint(name: &str, known: &[&str]) -> String {
+    match nearest(name, known) {
+        Some(near) => format!("did you mean {}?", quote(near)),
+        None => format!("expected {}", alternatives(known)),
+    }
+}
+
+/// The known name that is nearest to `name`: at most two typing errors away, and those in at most a third of it.
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    if name.len() > 64 {
+    if name.len() > MAX_COMPARED {
         return None;
     }
     let distances = known
@@ -246,12 +281,19 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     (distance <= 2 && distance * 3 <= nearest.len()).then_some(nearest)
 }
 
+/// The longest name that is compared with the known ones, of which the longest has 19 bytes.
+const MAX_COMPARED: usize = 32;
+
 /// `"a", "b" or "c"`.
 fn alternatives(names: &[&str]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| quote(name)).collect();
-    match quoted.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => String::new(),
+    let mut out = String::new();
+    for (place, name) in names.iter().enumerate() {
+        out += match names.len() - place {
+            _ if place == 0 => "",
+            1 => " or ",
+            _ => ", ",
+        };
+        out += &quote(name);
     }
+    out
 }

@@ -28,7 +28,13 @@ impl Errors {
 
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.lines.join("\n"))
+        for (place, line) in self.lines.iter().enumerate() {
+            if place > 0 {
+                f.write_char('\n')?;
+            }
+            f.write_str(line)?;
+        }
+        Ok(())
     }
 }
 
@@ -124,6 +130,7 @@ fn is_plain(name: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct Findings<'a> {
     root: &'a Node,
+    /// In the order of the document.
     found: Vec<(Vec<usize>, String)>,
     untold: usize,
 }
@@ -150,15 +157,16 @@ impl<'a> Findings<'a> {
         }
         let mut order = Vec::new();
         path.locate(self.root, &mut order);
-        self.found.push((order, format!("{path}: {message}")));
+        let place = self.found.partition_point(|(other, _)| *other <= order);
+        self.found
+            .insert(place, (order, format!("{path}: {message}")));
     }
 
     /// All of them, in the order of the document; `Ok` if there are none.
-    pub fn into_result(mut self) -> Result<(), Errors> {
+    pub fn into_result(self) -> Result<(), Errors> {
         if self.found.is_empty() {
             return Ok(());
         }
-        self.found.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut lines: Vec<_> = self.found.into_iter().map(|(_, line)| line).collect();
         if self.untold > 0 {
             lines.push(format!("… and {} more", self.untold));

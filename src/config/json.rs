@@ -79,7 +79,10 @@ impl fmt::Display for Node {
             Self::Bool(value) => value.fmt(f),
             Self::Unsigned(value) => value.fmt(f),
             Self::Negative(value) => value.fmt(f),
-            Self::Float(value) => f.write_str(&decimal(*value)),
+            Self::Float(value) => match decimal(*value) {
+                Some(digits) => f.write_str(&digits),
+                None => f.write_str("a number of more than 15 digits"),
+            },
             Self::String(value) => f.write_str(&quote(value)),
             Self::Array(items) if items.is_empty() => f.write_str("an empty list"),
             Self::Array(items) => write!(f, "a list of {}", items.len()),
@@ -95,39 +98,52 @@ impl fmt::Display for Node {
 /// The most characters of a value that a message quotes.
 pub(super) const MAX_QUOTED: usize = 60;
 
-/// `text` in quotes, shortened, on one line: what would end a line or move a terminal's cursor is escaped.
+/// `text` in quotes and on one line, shortened.
 pub(super) fn quote(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_QUOTED);
+    let shown = end.and_then(|(end, _)| text.get(..end)).unwrap_or(text);
     let mut out = String::from('"');
-    for (count, character) in text.chars().enumerate() {
-        if count == MAX_QUOTED {
-            out.push('…');
-            break;
-        }
+    escape(shown, &mut out);
+    out.push_str(if end.is_some() { "…\"" } else { "\"" });
+    out
+}
+
+/// Appends `text` as it stands between the quotes of a JSON string (RFC 8259 §7). Besides what must be, every
+/// control character is escaped: none of them gets into a log.
+pub fn escape(text: &str, out: &mut String) {
+    for character in text.chars() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
             _ if character.is_control() => {
-                out.push_str(&format!("\\u{:04x}", u32::from(character)))
+                // All of them are below U+00A0.
+                let hex = |shift: u32| char::from_digit(u32::from(character) >> shift & 0xf, 16);
+                out.push_str("\\u00");
+                out.extend([hex(4), hex(0)].into_iter().flatten());
             }
             _ => out.push(character),
         }
     }
-    out.push('"');
-    out
 }
 
-/// A float to three decimals. `fmt` for floats would be a tenth of the module.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "checked: below 2^53 in magnitude"
-)]
-fn decimal(number: f64) -> String {
-    if number.abs() > MAX_EXACT {
-        return "a number beyond 2^53".to_owned();
+/// A float as the decimal number that it was written as; `None` beyond 15 digits.
+///
+/// A division of two exact doubles is rounded as reading a decimal number is, so the digits that divide to
+/// this very double are those that mean it. (`fmt` for floats would add a tenth to the module.)
+pub(super) fn decimal(number: f64) -> Option<String> {
+    let mut divisor = 1.0;
+    for places in 0..=22_usize {
+        let digits = (number.abs() * divisor).round();
+        if digits / divisor == number.abs() {
+            let digits = exact_integer(digits)?.to_string();
+            let digits = format!("{digits:0>width$}", width = places + 1);
+            let (whole, fraction) = digits.split_at_checked(digits.len() - places)?;
+            let sign = if number < 0.0 { "-" } else { "" };
+            let point = if places > 0 { "." } else { "" };
+            return Some([sign, whole, point, fraction].concat());
+        }
+        divisor *= 10.0;
     }
-    let thousandths = (number.fract().abs() * 1000.0) as i64;
-    let sign = if number < 0.0 { "-" } else { "" };
-    let text = format!("{sign}{}.{thousandths:03}", (number as i64).abs());
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    None
 }
 
 impl<'de> Deserialize<'de> for Node {

@@ -2,6 +2,7 @@
 
 use super::decode::Reader;
 use super::error::Path;
+use super::json::quote;
 use super::raw::{self, NamedPart, ObjectPart};
 use crate::path::Template;
 use crate::plan::KeyPart;
@@ -33,52 +34,23 @@ const fn named(name: NamedPart) -> KeyPart {
 }
 
 fn object(raw: ObjectPart, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<KeyPart> {
-    let ObjectPart {
-        header: Some(header),
-        cookie: Some(cookie),
-        query: Some(query),
-        path_segment: Some(path_segment),
-        path_template: Some(path_template),
-        constant: Some(constant),
-    } = raw
-    else {
-        return None;
-    };
-    reader.exactly_one(
-        path,
-        &[
-            ("header", header.is_some()),
-            ("cookie", cookie.is_some()),
-            ("query", query.is_some()),
-            ("path_segment", path_segment.is_some()),
-            ("path_template", path_template.is_some()),
-            ("constant", constant.is_some()),
-        ],
-    )?;
-    if let Some(name) = header {
-        return header_part(name.0, &path.member("header"), reader);
-    }
-    if let Some(source) = path_template {
-        return match Template::parse(&source.0) {
-            Ok(template) => Some(KeyPart::PathTemplate(template)),
-            Err(error) => reader.refuse(&path.member("path_template"), &error.to_string()),
-        };
-    }
-    let cookie = cookie.map(|name| KeyPart::Cookie(name.0));
-    let query = query.map(|name| KeyPart::Query(name.0));
-    let segment = path_segment.map(|place| KeyPart::PathSegment(place.0));
-    let constant = constant.map(|value| KeyPart::Constant(value.0));
-    cookie.or(query).or(segment).or(constant)
-}
-
-/// `host` is no header in a proxy's map but a field of its own: counted by the header, every request would
-/// have its key missing.
-fn header_part(name: Box<str>, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<KeyPart> {
-    if &*name == "host" {
-        return reader.refuse(
-            path,
-            "a proxy does not show \"host\" as a header; use the key part \"host\"",
-        );
-    }
-    Some(KeyPart::Header(name))
+    Some(match raw {
+        // A proxy has it as a field of its own: by that header, every request would have no key.
+        ObjectPart::Header(name) if &*name.0 == "host" => {
+            let message = "\"host\" is not among a proxy's headers; use the key part \"host\"";
+            return reader.refuse(&path.member("header"), message);
+        }
+        ObjectPart::Header(name) => KeyPart::Header(name.0),
+        ObjectPart::Cookie(name) => KeyPart::Cookie(name.0),
+        ObjectPart::Query(name) => KeyPart::Query(name.0),
+        ObjectPart::PathSegment(place) => KeyPart::PathSegment(place.0),
+        ObjectPart::PathTemplate(source) => match Template::parse(&source.0) {
+            Ok(template) => KeyPart::PathTemplate(template),
+            Err(error) => {
+                let message = format!("{} is no path template: {error}", quote(&source.0));
+                return reader.refuse(&path.member("path_template"), &message);
+            }
+        },
+        ObjectPart::Constant(value) => KeyPart::Constant(value.0),
+    })
 }

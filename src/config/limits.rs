@@ -1,10 +1,10 @@
 //! The limits of a rule: their names and their arithmetic.
 
-use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use super::decode::Reader;
 use super::error::Path;
+use super::names::Names;
 use super::raw;
 use super::value::Period;
 use crate::local::calendar::Span;
@@ -21,13 +21,12 @@ pub(super) fn limits(
     reader: &mut Reader<'_>,
 ) -> Option<Vec<Limit>> {
     let alone = raw.len() == 1;
-    let mut names = BTreeMap::new();
+    let mut names = Names::default();
     let mut limits = Vec::with_capacity(raw.len());
     for (index, raw) in raw.into_iter().enumerate() {
         let path = path.item(index);
         let name = raw.as_ref().and_then(name);
-        let first = name.clone().map(|name| *names.entry(name).or_insert(index));
-        if let Some(first) = first.filter(|first| *first != index) {
+        if let Some(first) = name.as_ref().and_then(|name| names.taken(name, index)) {
             let message =
                 format!("has the same name as limits[{first}]; give one of them another \"name\"");
             reader.refuse::<()>(&path, &message);

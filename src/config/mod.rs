@@ -11,19 +11,19 @@ mod decode;
 mod error;
 mod key;
 mod limits;
+mod names;
 mod object;
 mod pattern;
 mod raw;
 mod response;
 mod value;
 
-use std::collections::BTreeSet;
-
 pub use error::{Errors, MAX_ERRORS};
 
 use self::decode::{Decode, Reader};
 use self::error::Path;
 use self::json::Node;
+use self::names::Names;
 use crate::plan::Plan;
 
 /// Reads a configuration. `environment` gives the text of a variable, `None` when it is not set.
@@ -57,6 +57,9 @@ fn syntax(error: &serde_json::Error) -> String {
     format!("line {line}, column {column}: {what}")
 }
 
+/// The most members of any object; those of the largest known one are 32.
+const MAX_MEMBERS: usize = 1_000;
+
 /// Reports every member whose name another member of its object has before it.
 fn duplicates(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) {
     match node {
@@ -65,12 +68,19 @@ fn duplicates(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) {
                 duplicates(item, &path.item(index), reader);
             }
         }
+        Node::Object(members) if members.len() > MAX_MEMBERS => {
+            let message = format!(
+                "an object of {} is not allowed; expected at most {MAX_MEMBERS}",
+                members.len()
+            );
+            reader.refuse::<()>(path, &message);
+        }
         Node::Object(members) => {
-            let mut names = BTreeSet::new();
-            for (name, value) in members {
+            let mut names = Names::default();
+            for (place, (name, value)) in members.iter().enumerate() {
                 let path = path.member(name);
-                if !names.insert(name) {
-                    reader.refuse::<()>(&path, "is there twice");
+                if names.taken(name, place).is_some() {
+                    reader.refuse::<()>(&path, "is there more than once");
                 }
                 duplicates(value, &path, reader);
             }

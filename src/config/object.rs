@@ -1,4 +1,4 @@
-//! Declares a written object once: its fields, which are required, what the others are when left out.
+//! Declares what is written once: an object's fields, a choice of members, a choice of names.
 
 /// An object of the document: from one list of fields its type, the names that are allowed in it, and how it
 /// is read.
@@ -22,7 +22,8 @@ macro_rules! object {
 
         impl Decode for $name {
             fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-                reader.members(node, path, &[$(object!(@key $field $($key)?)),*])?;
+                const FIELDS: &[&str] = &[$(object!(@key $field $($key)?)),*];
+                reader.members(node, path, "field", FIELDS)?;
                 Some(Self {
                     $($field: {
                         let name = object!(@key $field $($key)?);
@@ -43,7 +44,7 @@ macro_rules! object {
     (@read required $member:ident, $path:ident, $reader:ident) => {
         match $member {
             Some(node) => Decode::decode(node, &$path, $reader),
-            None => $reader.refuse(&$path, REQUIRED),
+            None => $reader.required(&$path),
         }
     };
     (@read default $member:ident, $path:ident, $reader:ident, $default:expr) => {
@@ -63,20 +64,44 @@ macro_rules! object {
     };
 }
 
-/// A choice of names: what each of them means.
-macro_rules! names {
-    ($type:ty, $what:literal { $($name:literal => $value:expr,)* }) => {
-        impl Named for $type {
-            const WHAT: &'static str = $what;
-            const NAMES: &'static [(&'static str, Self)] = &[$(($name, $value)),*];
+/// An object that has exactly one of a few members, and may have those that it is declared with `besides`.
+macro_rules! one_of {
+    ($(#[$doc:meta])* $name:ident, $what:literal, besides $besides:tt {
+        $($key:literal => $variant:ident($type:ty),)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(super) enum $name {
+            $($variant($type),)*
         }
 
-        impl Decode for $type {
+        impl Decode for $name {
             fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-                named(node, path, reader)
+                const NAMES: &[&str] = &[$($key),*];
+                let (place, node) = reader.only_member(node, path, $what, NAMES, &$besides)?;
+                let name = *NAMES.get(place)?;
+                let path = path.member(name);
+                match name {
+                    $($key => Decode::decode(node, &path, reader).map(Self::$variant),)*
+                    _ => None,
+                }
             }
         }
     };
 }
 
-pub(super) use {names, object};
+/// A choice of names: what each of them means.
+macro_rules! names {
+    ($type:ty, $what:literal { $($name:literal => $value:expr,)* }) => {
+        impl Decode for $type {
+            fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+                const NAMES: &[&str] = &[$($name),*];
+                const VALUES: &[$type] = &[$($value),*];
+                let place = reader.choice(node, path, $what, NAMES)?;
+                VALUES.get(place).copied()
+            }
+        }
+    };
+}
+
+pub(super) use {names, object, one_of};

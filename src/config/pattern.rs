@@ -37,33 +37,14 @@ pub(super) fn patterns(
 }
 
 fn pattern(raw: raw::PathPattern, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<PathPattern> {
-    let raw::PathPattern {
-        exact: Some(exact),
-        prefix: Some(prefix),
-        glob: Some(glob),
-        regex: Some(regex),
-        normalize: Some(normalize),
-    } = raw
-    else {
-        return None;
+    let normalize = raw.normalize?;
+    let (name, text, form) = match raw.form? {
+        raw::PathForm::Exact(text) => ("exact", text, exact as fn(&str, bool) -> Form),
+        raw::PathForm::Prefix(text) => ("prefix", text, prefix as _),
+        raw::PathForm::Glob(text) => ("glob", text, glob as _),
+        raw::PathForm::Regex(text) => ("regex", text, regex as _),
     };
-    reader.exactly_one(
-        path,
-        &[
-            ("exact", exact.is_some()),
-            ("prefix", prefix.is_some()),
-            ("glob", glob.is_some()),
-            ("regex", regex.is_some()),
-        ],
-    )?;
-    let (name, form, text) = match (exact, prefix, glob, regex) {
-        (Some(text), ..) => ("exact", exact_form(&text.0, normalize), text),
-        (_, Some(text), ..) => ("prefix", prefix_form(&text.0, normalize), text),
-        (_, _, Some(text), _) => ("glob", glob_form(&text.0), text),
-        (.., Some(text)) => ("regex", regex_form(&text.0), text),
-        _ => return None,
-    };
-    match form {
+    match form(&text.0, normalize) {
         Ok(form) => Some(PathPattern { form, normalize }),
         Err(message) => reader.refuse(&path.member(name), &format!("{} {message}", quote(&text.0))),
     }
@@ -71,14 +52,14 @@ fn pattern(raw: raw::PathPattern, path: &Path<'_>, reader: &mut Reader<'_>) -> O
 
 type Form = Result<PathForm, Cow<'static, str>>;
 
-fn exact_form(text: &str, normalized: bool) -> Form {
+fn exact(text: &str, normalized: bool) -> Form {
     if text == "*" {
         return Ok(PathForm::Exact(b"*".as_slice().into()));
     }
     Ok(PathForm::Exact(as_compared(text, normalized)?.into()))
 }
 
-fn prefix_form(text: &str, normalized: bool) -> Form {
+fn prefix(text: &str, normalized: bool) -> Form {
     let mut prefix = as_compared(text, normalized)?;
     if prefix.len() > 1 && prefix.ends_with(b"/") {
         prefix.pop();
@@ -91,7 +72,7 @@ fn prefix_form(text: &str, normalized: bool) -> Form {
 
 /// `*` is any part of a segment, `**` any part of a path; all else stands for itself. What would mean something
 /// to a shell stands for nothing: taken literally, it would be a pattern that no path has.
-fn glob_form(text: &str) -> Form {
+fn glob(text: &str, normalized: bool) -> Form {
     if let Some(refused) = text
         .chars()
         .find(|character| "?#[]{}\\".contains(*character))
@@ -104,9 +85,10 @@ fn glob_form(text: &str) -> Form {
     if !text.starts_with(['/', '*']) {
         return Err(NO_SLASH.into());
     }
-    let text = String::from_utf8_lossy(&normal(text.as_bytes())).into_owned();
+    let path = in_form(text, normalized);
+    let text = String::from_utf8_lossy(&path);
     let mut expression = String::from("(?s)^");
-    let mut rest = text.as_str();
+    let mut rest = &*text;
     while let Some((literal, after)) = rest.split_once('*') {
         expression.push_str(&regex_lite::escape(literal));
         let any = after.strip_prefix('*');
@@ -118,7 +100,7 @@ fn glob_form(text: &str) -> Form {
     compile(&expression)
 }
 
-fn regex_form(text: &str) -> Form {
+fn regex(text: &str, _normalized: bool) -> Form {
     if !text.is_ascii() {
         return Err("is compared with percent-encoded paths; write %C3%A9, not é".into());
     }
@@ -144,10 +126,14 @@ fn as_compared(text: &str, normalized: bool) -> Result<Vec<u8>, Cow<'static, str
     if !text.starts_with('/') {
         return Err(NO_SLASH.into());
     }
+    Ok(in_form(text, normalized))
+}
+
+fn in_form(text: &str, normalized: bool) -> Vec<u8> {
     let path = normal(text.as_bytes());
-    Ok(if normalized {
+    if normalized {
         normalize(&path).into_owned()
     } else {
         path.into_owned()
-    })
+    }
 }

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::decode::{Decode, List, Named, OrEnv, REQUIRED, Reader, named};
+use super::decode::{Decode, List, OrEnv, Reader};
 use super::error::Path;
 use super::json::Node;
-use super::object::{names, object};
+use super::object::{names, object, one_of};
 use super::value::{
     CookieName, Domain, HeaderName, HeaderValue, Integer, Method, Name, Per, ShortText, Text,
     UtcOffset,
@@ -42,15 +42,15 @@ object! {
 }
 
 names!(OnMissingKey, "action" {
-    "skip" => Self::Skip,
-    "shared" => Self::Shared,
-    "client_ip" => Self::ClientIp,
-    "deny" => Self::Deny,
+    "skip" => OnMissingKey::Skip,
+    "shared" => OnMissingKey::Shared,
+    "client_ip" => OnMissingKey::ClientIp,
+    "deny" => OnMissingKey::Deny,
 });
 
 names!(OnFault, "action" {
-    "allow" => Self::Allow,
-    "deny" => Self::Deny,
+    "allow" => OnFault::Allow,
+    "deny" => OnFault::Deny,
 });
 
 object! {
@@ -81,14 +81,31 @@ impl Decode for PathPatterns {
     }
 }
 
-object! {
-    /// One of the first four.
-    PathPattern {
-        optional exact: ShortText,
-        optional prefix: ShortText,
-        optional glob: ShortText,
-        optional regex: ShortText,
-        default normalize: bool = false,
+/// A pattern for the path.
+#[derive(Debug)]
+pub(super) struct PathPattern {
+    pub form: Option<PathForm>,
+    pub normalize: Option<bool>,
+}
+
+impl Decode for PathPattern {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            form: Decode::decode(node, path, reader),
+            normalize: match node.member("normalize") {
+                Some(node) => Decode::decode(node, &path.member("normalize"), reader),
+                None => Some(false),
+            },
+        })
+    }
+}
+
+one_of! {
+    PathForm, "path pattern", besides ["normalize"] {
+        "exact" => Exact(ShortText),
+        "prefix" => Prefix(ShortText),
+        "glob" => Glob(ShortText),
+        "regex" => Regex(ShortText),
     }
 }
 
@@ -110,29 +127,28 @@ pub(super) enum NamedPart {
 }
 
 names!(NamedPart, "key part" {
-    "client_ip" => Self::ClientIp,
-    "method" => Self::Method,
-    "path" => Self::Path,
-    "host" => Self::Host,
-    "route" => Self::Route,
+    "client_ip" => NamedPart::ClientIp,
+    "method" => NamedPart::Method,
+    "path" => NamedPart::Path,
+    "host" => NamedPart::Host,
+    "route" => NamedPart::Route,
 });
 
-object! {
-    /// One of these.
-    ObjectPart {
-        optional header: HeaderName,
-        optional cookie: CookieName,
-        optional query: ShortText,
-        optional path_segment: Integer<usize, 0, 255>,
-        optional path_template: ShortText,
-        optional constant: ShortText,
+one_of! {
+    ObjectPart, "key part", besides [] {
+        "header" => Header(HeaderName),
+        "cookie" => Cookie(CookieName),
+        "query" => Query(ShortText),
+        "path_segment" => PathSegment(Integer<usize, 0, 255>),
+        "path_template" => PathTemplate(ShortText),
+        "constant" => Constant(ShortText),
     }
 }
 
 impl Decode for KeyPart {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         match node {
-            Node::String(_) => named(node, path, reader).map(Self::Named),
+            Node::String(_) => Decode::decode(node, path, reader).map(Self::Named),
             Node::Object(_) => Decode::decode(node, path, reader).map(Self::Object),
             _ => reader.unexpected(
                 path,
@@ -179,9 +195,9 @@ pub(super) enum Algorithm {
 }
 
 names!(Algorithm, "algorithm" {
-    "token_bucket" => Self::TokenBucket,
-    "fixed_window" => Self::FixedWindow,
-    "sliding_window" => Self::SlidingWindow,
+    "token_bucket" => Algorithm::TokenBucket,
+    "fixed_window" => Algorithm::FixedWindow,
+    "sliding_window" => Algorithm::SlidingWindow,
 });
 
 object! {
@@ -202,8 +218,8 @@ pub(super) enum AddressFrom {
 }
 
 names!(AddressFrom, "source" {
-    "connection" => Self::Connection,
-    "x-forwarded-for" => Self::ForwardedFor,
+    "connection" => AddressFrom::Connection,
+    "x-forwarded-for" => AddressFrom::ForwardedFor,
 });
 
 object! {
@@ -224,13 +240,13 @@ pub(super) enum HeaderSet {
 }
 
 names!(HeaderSet, "header set" {
-    "x-ratelimit" => Self::XRateLimit,
-    "ietf-draft-11" => Self::IetfDraft11,
+    "x-ratelimit" => HeaderSet::XRateLimit,
+    "ietf-draft-11" => HeaderSet::IetfDraft11,
 });
 
 names!(Reset, "form" {
-    "seconds" => Self::Seconds,
-    "epoch" => Self::Epoch,
+    "seconds" => Reset::Seconds,
+    "epoch" => Reset::Epoch,
 });
 
 /// The body of a refusal.
@@ -247,22 +263,21 @@ pub(super) enum NamedBody {
 }
 
 names!(NamedBody, "body" {
-    "problem" => Self::Problem,
-    "none" => Self::None,
+    "problem" => NamedBody::Problem,
+    "none" => NamedBody::None,
 });
 
-object! {
-    /// One of these.
-    BodyTemplate {
-        optional text: BodyText,
-        optional json: BodyJson,
+one_of! {
+    BodyTemplate, "body", besides [] {
+        "text" => Text(BodyText),
+        "json" => Json(BodyJson),
     }
 }
 
 impl Decode for Body {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         match node {
-            Node::String(_) => named(node, path, reader).map(Self::Named),
+            Node::String(_) => Decode::decode(node, path, reader).map(Self::Named),
             Node::Object(_) => Decode::decode(node, path, reader).map(Self::Template),
             _ => reader.unexpected(
                 path,
@@ -324,9 +339,9 @@ object! {
 }
 
 names!(LogKeys, "form" {
-    "hashed" => Self::Hashed,
-    "plain" => Self::Plain,
-    "none" => Self::None,
+    "hashed" => LogKeys::Hashed,
+    "plain" => LogKeys::Plain,
+    "none" => LogKeys::None,
 });
 
 /// The addresses of a CIDR block, or a single one.
@@ -338,10 +353,7 @@ impl Decode for Network {
         let Node::String(text) = node else {
             return reader.unexpected(path, node, "an address or a CIDR block");
         };
-        let net = text
-            .parse::<IpNet>()
-            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        let Ok(net) = net else {
+        let Some(net) = network(text) else {
             return reader.unexpected(path, node, "an address or a CIDR block");
         };
         if net != net.trunc() {
@@ -353,6 +365,16 @@ impl Decode for Network {
         }
         Some(Self(unmapped(net)))
     }
+}
+
+/// `10.0.0.0/8`, or an address by itself.
+fn network(text: &str) -> Option<IpNet> {
+    let Some((address, prefix)) = text.split_once('/') else {
+        return Some(IpNet::from(text.parse::<IpAddr>().ok()?));
+    };
+    let is_number = prefix.bytes().all(|byte| byte.is_ascii_digit());
+    let prefix = prefix.parse().ok().filter(|_| is_number)?;
+    IpNet::new(address.parse().ok()?, prefix).ok()
 }
 
 /// An IPv4 block for one that was written as v4-mapped IPv6, as addresses are compared.

@@ -2,7 +2,7 @@
 
 use super::decode::Reader;
 use super::error::Path;
-use super::json::Node;
+use super::json::{Node, decimal};
 use super::raw::{self, BodyTemplate, HeaderSet, NamedBody};
 use crate::plan::{Body, Response};
 use crate::reply::template::{Template, TemplateError, placeholders};
@@ -77,25 +77,17 @@ fn header_sets(
 }
 
 fn body(raw: raw::Body, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Body> {
-    let BodyTemplate {
-        text: Some(text),
-        json: Some(json),
-    } = (match raw {
-        raw::Body::Named(NamedBody::Problem) => return Some(Body::Problem),
-        raw::Body::Named(NamedBody::None) => return Some(Body::None),
-        raw::Body::Template(template) => template,
-    })
-    else {
-        return None;
-    };
-    reader.exactly_one(path, &[("text", text.is_some()), ("json", json.is_some())])?;
-    if let Some(text) = text {
-        return template(Template::text(&text.0), &path.member("text"), reader).map(Body::Text);
+    match raw {
+        raw::Body::Named(NamedBody::Problem) => Some(Body::Problem),
+        raw::Body::Named(NamedBody::None) => Some(Body::None),
+        raw::Body::Template(BodyTemplate::Text(text)) => {
+            template(Template::text(&text.0), &path.member("text"), reader).map(Body::Text)
+        }
+        raw::Body::Template(BodyTemplate::Json(json)) => {
+            texts(&json.0, &path.member("json"), reader)?;
+            Template::json(&json.0).ok().map(Body::Json)
+        }
     }
-    let json = json?.0;
-    let path = path.member("json");
-    texts(&json, &path, reader)?;
-    template(Template::json(&json), &path, reader).map(Body::Json)
 }
 
 /// Reports every string of a JSON template that is none by itself: the place of each is known here.
@@ -112,6 +104,9 @@ fn texts(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<()> {
             for (name, value) in members {
                 all = all.and(texts(value, &path.member(name), reader));
             }
+        }
+        Node::Float(number) if decimal(*number).is_none() => {
+            return reader.unexpected(path, node, "one of at most 15");
         }
         Node::Null | Node::Bool(_) | Node::Unsigned(_) | Node::Negative(_) | Node::Float(_) => {}
     }
@@ -130,8 +125,9 @@ fn template(
                 "a \"{\" without \"}\"; a brace that is text is written \"{{\"",
             ),
             TemplateError::Unknown(name) => {
-                let known: Vec<_> = placeholders().collect();
-                reader.unknown(path, "placeholder", name, &known)
+                let known: Vec<_> = placeholders().map(|name| format!("{{{name}}}")).collect();
+                let known: Vec<_> = known.iter().map(String::as_str).collect();
+                reader.unknown(path, "placeholder", &format!("{{{name}}}"), &known)
             }
         }
         .unwrap_or(());

@@ -1,5 +1,7 @@
 //! Single values: what each of them may be.
 
+use std::borrow::Cow;
+
 use super::decode::Value;
 use super::json::Node;
 use crate::units::Nanos;
@@ -7,8 +9,8 @@ use crate::units::Nanos;
 impl Value for bool {
     const IS_TEXT: bool = false;
 
-    fn expected() -> String {
-        "true or false".to_owned()
+    fn expected() -> Cow<'static, str> {
+        "true or false".into()
     }
 
     fn read(node: &Node) -> Option<Self> {
@@ -26,8 +28,8 @@ pub(super) struct Integer<T, const MIN: u64, const MAX: u64>(pub T);
 impl<T: TryFrom<u64>, const MIN: u64, const MAX: u64> Value for Integer<T, MIN, MAX> {
     const IS_TEXT: bool = false;
 
-    fn expected() -> String {
-        format!("an integer from {MIN} to {MAX}")
+    fn expected() -> Cow<'static, str> {
+        format!("an integer from {MIN} to {MAX}").into()
     }
 
     fn read(node: &Node) -> Option<Self> {
@@ -50,8 +52,8 @@ pub(super) trait Text: Sized {
 impl<T: Text> Value for T {
     const IS_TEXT: bool = true;
 
-    fn expected() -> String {
-        T::EXPECTED.to_owned()
+    fn expected() -> Cow<'static, str> {
+        T::EXPECTED.into()
     }
 
     fn read(node: &Node) -> Option<Self> {

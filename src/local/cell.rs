@@ -92,7 +92,7 @@ impl Cell {
             Kind::Bucket { period } => {
                 let missing =
                     Instant(self.at).since(now.monotonic).0 as f64 * f64::from(self.limit);
-                missing / (period.0 as f64 * f64::from(self.extra.max(1)))
+                missing / (period.0.max(1) as f64 * f64::from(self.extra.max(1)))
             }
             Kind::Window { span, sliding } => Window {
                 limit: self.limit,
@@ -247,3 +247,6 @@ impl Tag {
 const fn millis(nanos: u64) -> u64 {
     nanos / Nanos::MILLISECOND.0 & PERIOD_MASK
 }
+
+#[cfg(test)]
+mod tests;

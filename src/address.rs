@@ -10,17 +10,17 @@ use crate::plan::ClientIp;
 /// IPv4-mapped address is IPv4.
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(text).ok()?.trim_matches([' ', '\t']);
-    let bare = if let Some(rest) = text.strip_prefix('[') {
-        let (inside, port) = rest.split_once(']')?;
-        if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+    let text = text.trim_ascii();
+    let bare = if let Some(rest) = text.strip_prefix(b"[") {
+        let (inside, port) = split_at(rest, b']')?;
+        if !port.is_empty() && !port.strip_prefix(b":").is_some_and(is_port) {
             return None;
         }
         inside
     } else {
-        match text.split_once(':') {
+        match split_at(text, b':') {
             // One colon is a port's; more are an IPv6 address.
-            Some((address, port)) if !port.contains(':') => {
+            Some((address, port)) if !port.contains(&b':') => {
                 if !is_port(port) {
                     return None;
                 }
@@ -29,12 +29,9 @@ pub fn parse(text: &[u8]) -> Option<IpAddr> {
             _ => text,
         }
     };
-    let bare = bare
-        .split_once('%')
-        .map_or(bare, |(address, _zone)| address);
-    bare.parse::<IpAddr>()
-        .ok()
-        .map(|address| address.to_canonical())
+    let bare = split_at(bare, b'%').map_or(bare, |(address, _zone)| address);
+    let address: IpAddr = std::str::from_utf8(bare).ok()?.parse().ok()?;
+    Some(address.to_canonical())
 }
 
 /// The first address from the right that is not a trusted proxy's.
@@ -78,6 +75,14 @@ pub fn aggregate(address: IpAddr, policy: &ClientIp) -> IpAddr {
     }
 }
 
-fn is_port(text: &str) -> bool {
-    text.parse::<u16>().is_ok()
+/// What stands before and after the first `delimiter`.
+fn split_at(text: &[u8], delimiter: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|byte| *byte == delimiter)?;
+    let (before, rest) = text.split_at_checked(at)?;
+    Some((before, rest.split_first()?.1))
+}
+
+/// A port is 16 bits; which one does not matter.
+fn is_port(text: &[u8]) -> bool {
+    matches!(text.len(), 1..=5) && text.iter().all(u8::is_ascii_digit)
 }

@@ -108,18 +108,11 @@ impl Cell {
     #[must_use]
     pub fn encode(&self) -> [u8; CELL_LEN] {
         let mut out = [0; CELL_LEN];
-        let fields = self
-            .tag
-            .0
-            .to_le_bytes()
-            .into_iter()
-            .chain(self.at.to_le_bytes())
-            .chain(self.count.to_le_bytes())
-            .chain(self.extra.to_le_bytes())
-            .chain(self.limit.to_le_bytes());
-        for (byte, field) in out.iter_mut().zip(fields) {
-            *byte = field;
-        }
+        put(&mut out, 0, self.tag.0.to_le_bytes());
+        put(&mut out, 8, self.at.to_le_bytes());
+        put(&mut out, 16, self.count.to_le_bytes());
+        put(&mut out, 20, self.extra.to_le_bytes());
+        put(&mut out, 24, self.limit.to_le_bytes());
         out
     }
 
@@ -163,6 +156,13 @@ impl Cell {
             extra: u32::from_le_bytes([e0, e1, e2, e3]),
             limit: u32::from_le_bytes([l0, l1, l2, l3]),
         }
+    }
+}
+
+/// Writes `field` at `at`, in its place within a cell.
+fn put<const N: usize>(cell: &mut [u8; CELL_LEN], at: usize, field: [u8; N]) {
+    if let Some(place) = cell.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *place = field;
     }
 }
 

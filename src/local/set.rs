@@ -9,7 +9,6 @@
 //! All numbers are little-endian. A fingerprint of zero is an empty way.
 
 use super::cell::{CELL_LEN, Cell};
-use super::limit::MAX_LIMITS;
 use super::store::checksum;
 use crate::units::{Instant, Now};
 
@@ -24,7 +23,7 @@ const ENTRY_HEADER_LEN: usize = 10;
 pub struct Class(u8);
 
 impl Class {
-    /// The class with room for `limits`, of which there are at most [`MAX_LIMITS`].
+    /// The class with room for `limits`, of which there are at most [`super::limit::MAX_LIMITS`].
     #[must_use]
     pub const fn for_limits(limits: usize) -> Self {
         Self(match limits {
@@ -58,9 +57,6 @@ impl Class {
     }
 }
 
-/// The cells of an entry; those beyond the class are empty.
-pub type Cells = [Cell; MAX_LIMITS];
-
 /// Where a set belongs: the table's number and the slot's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -88,6 +84,20 @@ pub enum Evicted {
     Free,
     /// An entry that still owed: its client gets that back.
     Indebted,
+}
+
+/// The cells of one entry, as many as its class has.
+#[derive(Clone, Debug)]
+pub struct StoredCells<'s>(&'s [u8]);
+
+impl Iterator for StoredCells<'_> {
+    type Item = Cell;
+
+    fn next(&mut self) -> Option<Cell> {
+        let (cell, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(Cell::decode(cell))
+    }
 }
 
 /// One set, as read or about to be written.
@@ -140,13 +150,19 @@ impl Set {
 
     /// The cells of the entry with this fingerprint.
     #[must_use]
-    pub fn find(&self, fingerprint: u64) -> Option<Cells> {
+    pub fn find(&self, fingerprint: u64) -> Option<StoredCells<'_>> {
         self.way_of(fingerprint).map(|way| self.cells(way))
     }
 
     /// Writes an entry: over the one with its fingerprint, else in place of the one whose loss does the
-    /// least harm.
-    pub fn place(&mut self, fingerprint: u64, rule: u16, cells: &Cells, now: Now) -> Evicted {
+    /// least harm. Cells that are not given are empty.
+    pub fn place(
+        &mut self,
+        fingerprint: u64,
+        rule: u16,
+        mut cells: impl Iterator<Item = Cell>,
+        now: Now,
+    ) -> Evicted {
         let (way, evicted) = match self.way_of(fingerprint) {
             Some(way) => (way, Evicted::Nothing),
             None => self.victim(rule, now),
@@ -154,7 +170,8 @@ impl Set {
         let at = self.entry_at(way);
         self.put(at, fingerprint.to_le_bytes());
         self.put(at + 8, rule.to_le_bytes());
-        for (index, cell) in cells.iter().take(self.class.cells()).enumerate() {
+        for index in 0..self.class.cells() {
+            let cell = cells.next().unwrap_or_default();
             self.put(at + ENTRY_HEADER_LEN + index * CELL_LEN, cell.encode());
         }
         evicted
@@ -209,7 +226,6 @@ impl Set {
 
     fn harm(&self, way: usize, now: Now) -> f64 {
         self.cells(way)
-            .iter()
             .map(|cell| cell.harm(now))
             .fold(0.0, f64::max)
     }
@@ -218,13 +234,11 @@ impl Set {
         (0..WAYS).find(|way| self.fingerprint(*way) == fingerprint)
     }
 
-    fn cells(&self, way: usize) -> Cells {
-        let mut cells = Cells::default();
+    fn cells(&self, way: usize) -> StoredCells<'_> {
         let at = self.entry_at(way) + ENTRY_HEADER_LEN;
-        for (index, cell) in cells.iter_mut().take(self.class.cells()).enumerate() {
-            *cell = Cell::decode(&self.array_at(at + index * CELL_LEN));
-        }
-        cells
+        let len = self.class.cells() * CELL_LEN;
+        let bytes = self.bytes.get(at..).and_then(|rest| rest.get(..len));
+        StoredCells(bytes.unwrap_or_default())
     }
 
     fn fingerprint(&self, way: usize) -> u64 {

@@ -5,11 +5,11 @@
 //! the earlier ones took is given back. An admitted request was charged first, always.
 
 use super::cell::Cell;
-use super::limit::{Limit, MAX_LIMITS};
-use super::set::{Cells, Class, Evicted, Place};
+use super::limit::Limit;
+use super::set::{Class, Evicted, Place, Set};
 use super::store::{Fault, SharedData, Swap};
 use super::table::{Loaded, Stats, Table};
-use crate::units::{Instant, Nanos, Now, Wait};
+use crate::units::{Nanos, Now, Wait};
 
 /// Compare-and-swaps that may be lost before a request is refused for contention.
 pub const MAX_SWAPS: usize = 16;
@@ -64,13 +64,20 @@ pub struct Entry<'p> {
     place: Place,
     class: Class,
     loaded: Option<Loaded>,
-    /// Each limit's cell as it was found.
-    before: Cells,
-    /// Each limit's cell after the charge; as it was found where the limit refuses.
-    after: Cells,
-    waits: [Option<Wait>; MAX_LIMITS],
+    /// One for each limit.
+    tested: Vec<Tested>,
     /// Whether a limit that refuses was changed since its cell was stored.
     adopted: bool,
+}
+
+/// What the last test of one limit found.
+#[derive(Clone, Copy, Debug)]
+struct Tested {
+    /// Its cell as it was found.
+    before: Cell,
+    /// Its cell after the charge; as it was found where the limit refuses.
+    after: Cell,
+    wait: Option<Wait>,
 }
 
 impl<'p> Entry<'p> {
@@ -84,9 +91,7 @@ impl<'p> Entry<'p> {
             place: table.place(class, demand.fingerprint),
             class,
             loaded: None,
-            before: Cells::default(),
-            after: Cells::default(),
-            waits: [None; MAX_LIMITS],
+            tested: Vec::with_capacity(demand.limits.len()),
             adopted: false,
         }
     }
@@ -94,24 +99,21 @@ impl<'p> Entry<'p> {
     /// Whether a limit refused it when it was last tested.
     #[must_use]
     pub fn refuses(&self) -> bool {
-        self.waits.iter().any(Option::is_some)
+        self.tested.iter().any(|tested| tested.wait.is_some())
     }
 
     /// What each limit says, after the charge or, if nothing was charged, as it was found. Empty when there
     /// are no counters.
     #[must_use]
     pub fn readings(&self, charged: bool, now: Now) -> Vec<Reading> {
-        if self.fault.is_some() {
-            return Vec::new();
-        }
-        let cells = if charged { &self.after } else { &self.before };
-        let limits = self.demand.limits.iter().zip(cells).zip(self.waits);
-        let read = |((limit, cell), wait): ((&Limit, &Cell), _)| {
-            let (remaining, reset) = limit.quota(*cell, now);
+        let limits = self.demand.limits.iter().zip(&self.tested);
+        let read = |(limit, tested): (&Limit, &Tested)| {
+            let cell = if charged { tested.after } else { tested.before };
+            let (remaining, reset) = limit.quota(cell, now);
             Reading {
                 remaining,
                 reset,
-                wait,
+                wait: tested.wait,
             }
         };
         limits.map(read).collect()
@@ -119,20 +121,16 @@ impl<'p> Entry<'p> {
 
     /// The smallest share that any of its limits has left: what decides who is charged first.
     fn strictness(&self, now: Now) -> f64 {
-        let left = |(limit, cell): (&Limit, &Cell)| {
-            f64::from(limit.quota(*cell, now).0) / f64::from(limit.capacity().max(1))
+        let left = |(limit, tested): (&Limit, &Tested)| {
+            f64::from(limit.quota(tested.after, now).0) / f64::from(limit.capacity().max(1))
         };
-        self.demand
-            .limits
-            .iter()
-            .zip(&self.after)
-            .map(left)
-            .fold(f64::INFINITY, f64::min)
+        let limits = self.demand.limits.iter().zip(&self.tested);
+        limits.map(left).fold(f64::INFINITY, f64::min)
     }
 
     fn fail(&mut self, fault: Fault) {
         self.fault = Some(fault);
-        self.waits = [None; MAX_LIMITS];
+        self.tested.clear();
     }
 }
 
@@ -220,27 +218,21 @@ impl<D: SharedData> Transaction<'_, D> {
         let loaded = self
             .table
             .load(self.data, entry.place, entry.class, self.stats)?;
-        let Demand {
-            limits,
-            fingerprint,
-            cost,
-            ..
-        } = entry.demand;
-        let stored = matched(loaded.set.find(fingerprint).unwrap_or_default(), limits);
-        entry.before = adopted(stored, limits, self.now);
-        entry.waits = [None; MAX_LIMITS];
-        let cells = entry
-            .before
-            .iter()
-            .zip(&mut entry.after)
-            .zip(&mut entry.waits);
-        for (limit, ((before, after), wait)) in limits.iter().zip(cells) {
-            let charged = limit.charge(*before, self.now, cost);
-            *after = charged.unwrap_or(*before);
-            *wait = charged.err();
+        let Demand { limits, cost, .. } = entry.demand;
+        let stored = matched(&loaded.set, entry.demand.fingerprint, limits);
+        entry.tested.clear();
+        entry.adopted = false;
+        for (limit, stored) in limits.iter().zip(stored) {
+            let before = limit.adopt(stored, self.now);
+            let charged = limit.charge(before, self.now, cost);
+            let wait = charged.err();
+            entry.adopted |= wait.is_some() && before != stored;
+            entry.tested.push(Tested {
+                before,
+                after: charged.unwrap_or(before),
+                wait,
+            });
         }
-        let mut refused = entry.waits.iter().zip(&stored).zip(&entry.before);
-        entry.adopted = refused.any(|((wait, stored), before)| wait.is_some() && stored != before);
         entry.loaded = Some(loaded);
         Ok(())
     }
@@ -263,7 +255,8 @@ impl<D: SharedData> Transaction<'_, D> {
             let Some(mut loaded) = entry.loaded.take() else {
                 continue;
             };
-            let evicted = loaded.set.place(fingerprint, tag, &entry.after, self.now);
+            let cells = entry.tested.iter().map(|tested| tested.after);
+            let evicted = loaded.set.place(fingerprint, tag, cells, self.now);
             match self.table.store(self.data, &mut loaded, self.now)? {
                 Swap::Lost => self.stats.retries += 1,
                 Swap::Done => {
@@ -279,27 +272,33 @@ impl<D: SharedData> Transaction<'_, D> {
     fn give_back(&mut self, entry: &Entry<'_>) {
         let Demand { limits, cost, .. } = entry.demand;
         let charged_at = self.now.monotonic;
-        self.rewrite(entry, |mut cells, written_at| {
+        self.rewrite(entry, |set, cells| {
             // Others may have charged until the set was last written: nothing later has been counted on.
-            let elapsed = written_at.since(charged_at);
-            for ((limit, charged), cell) in limits.iter().zip(&entry.after).zip(&mut cells) {
-                *cell = limit.give_back(*cell, *charged, cost, elapsed);
+            let elapsed = set.written_at().since(charged_at);
+            for ((limit, tested), cell) in limits.iter().zip(&entry.tested).zip(cells) {
+                *cell = limit.give_back(*cell, tested.after, cost, elapsed);
             }
-            cells
         });
     }
 
     /// Stores a refused entry under its limits as they are now: what they promised counts from there.
     fn keep_adopted(&mut self, entry: &Entry<'_>) {
-        let Demand { limits, .. } = entry.demand;
+        let Demand {
+            limits,
+            fingerprint,
+            ..
+        } = entry.demand;
         let now = self.now;
-        self.rewrite(entry, |cells, _| {
-            adopted(matched(cells, limits), limits, now)
+        self.rewrite(entry, |set, cells| {
+            let stored = matched(set, fingerprint, limits);
+            for ((limit, stored), cell) in limits.iter().zip(stored).zip(cells) {
+                *cell = limit.adopt(stored, now);
+            }
         });
     }
 
     /// Changes an entry that is still there, unless the store fails or too many others write.
-    fn rewrite(&mut self, entry: &Entry<'_>, change: impl Fn(Cells, Instant) -> Cells) {
+    fn rewrite(&mut self, entry: &Entry<'_>, change: impl Fn(&Set, &mut [Cell])) {
         let Demand {
             tag, fingerprint, ..
         } = entry.demand;
@@ -311,8 +310,11 @@ impl<D: SharedData> Transaction<'_, D> {
             let Some(cells) = loaded.set.find(fingerprint) else {
                 return;
             };
-            let cells = change(cells, loaded.set.written_at());
-            loaded.set.place(fingerprint, tag, &cells, self.now);
+            let mut cells: Vec<Cell> = cells.collect();
+            change(&loaded.set, &mut cells);
+            loaded
+                .set
+                .place(fingerprint, tag, cells.into_iter(), self.now);
             match self.table.store(self.data, &mut loaded, self.now) {
                 Ok(Swap::Lost) => self.stats.retries += 1,
                 Ok(Swap::Done) | Err(_) => return,
@@ -337,34 +339,32 @@ impl Stats {
     }
 }
 
-/// Each limit's cell, as that limit counts from it now.
-fn adopted(mut cells: Cells, limits: &[Limit], now: Now) -> Cells {
-    for (limit, cell) in limits.iter().zip(&mut cells) {
-        *cell = limit.adopt(*cell, now);
-    }
-    cells
-}
-
-/// Each limit's cell: its own place's if that counts the same, else the first unclaimed one that does.
+/// Each limit's cell: its own place's if all count the same as they did, else the first unclaimed one that
+/// does, else a fresh one.
 ///
 /// So a reload that reorders limits, or drops one, keeps what the others have counted.
-fn matched(stored: Cells, limits: &[Limit]) -> Cells {
-    let mut cells = stored;
-    if limits
-        .iter()
-        .zip(&stored)
-        .all(|(limit, cell)| cell.tag == limit.tag())
-    {
-        return cells;
-    }
-    let mut unclaimed = stored;
-    for (limit, cell) in limits.iter().zip(&mut cells) {
-        let own = unclaimed
-            .iter_mut()
-            .find(|stored| stored.tag == limit.tag());
-        *cell = own.map(std::mem::take).unwrap_or_else(Cell::default);
-    }
-    cells
+fn matched<'a>(
+    set: &'a Set,
+    fingerprint: u64,
+    limits: &'a [Limit],
+) -> impl Iterator<Item = Cell> + use<'a> {
+    let stored = set.find(fingerprint);
+    let in_place = stored.clone().is_some_and(|mut stored| {
+        limits
+            .iter()
+            .all(|limit| stored.next().is_some_and(|cell| cell.tag == limit.tag()))
+    });
+    let mut unclaimed: Vec<Cell> = match stored.clone().filter(|_| !in_place) {
+        Some(stored) => stored.collect(),
+        None => Vec::new(),
+    };
+    let mut own = stored.filter(|_| in_place).into_iter().flatten();
+    limits.iter().map(move |limit| {
+        let same = unclaimed.iter_mut().find(|cell| cell.tag == limit.tag());
+        own.next()
+            .or_else(|| same.map(std::mem::take))
+            .unwrap_or_default()
+    })
 }
 
 #[cfg(test)]

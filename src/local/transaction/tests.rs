@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use super::*;
+use crate::units::Instant;
 use crate::local::gcra::Bucket;
 use crate::local::limit::Algorithm;
 use crate::local::store::Dialect;
@@ -75,7 +76,7 @@ fn ask(data: &mut Data, limits: &[Limit], now: Now) -> Option<Wait> {
         stats: &mut Stats::default(),
     }
     .settle(&mut entries);
-    let wait = entries[0].waits[0];
+    let wait = entries[0].tested[0].wait;
     assert_eq!(settled == Settled::Refused, wait.is_some());
     wait
 }

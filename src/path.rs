@@ -4,8 +4,10 @@
 //! takes for one have in common is decided here, once, and everything later compares bytes:
 //!
 //! - `/%61dmin` is `/admin`, `/a%2fb` is `/a%2Fb`: RFC 3986 §6.2.2 leaves no server a choice there.
-//! - `%2F`, `%00`, `%25`, `;` and a raw byte above 127 stay what they are: servers differ about them, and a
-//!   second round of decoding would invent paths that nobody asked for.
+//! - A raw byte that no URI has, such as `|`, one above 127, or a `%` that begins no escape, is what it is when
+//!   encoded: clients leave that out, and proxies and servers let them. So a normal path is ASCII.
+//! - `%2F`, `%00`, `%25` and `;` stay what they are: servers differ about them, and a second round of decoding
+//!   would invent paths that nobody asked for.
 //! - `/a?`, `/a?x` and `/a#x` are `/a`.
 //! - `//` and dot segments stay, unless a pattern asks for [`normalize`]: Envoy does that itself, when told
 //!   to, and only the operator knows what the upstream does.
@@ -21,34 +23,28 @@ pub use query::{parameter, query};
 pub use template::{Template, TemplateError};
 
 /// The path of a request target, without scheme, authority, query and fragment, percent-decoded once for
-/// unreserved characters (RFC 3986 §2.3), the hex digits of what stays encoded in upper case (§6.2.2.1).
+/// unreserved characters (RFC 3986 §2.3), the hex digits of what stays encoded in upper case (§6.2.2.1), and
+/// what must be encoded encoded.
 ///
 /// A target in absolute form (RFC 9112 §3.2.2) has the path that follows its authority, `/` if none does;
 /// `*` (`OPTIONS *`) and an empty target are their own paths. Allocates only when a byte has to change.
 #[must_use]
 pub fn normal(target: &[u8]) -> Cow<'_, [u8]> {
     let path = before(origin_form(target), b"?#");
-    if !path.contains(&b'%') || !changes(path) {
+    if is_normal(path) {
         return Cow::Borrowed(path);
     }
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path;
-    while let [first, tail @ ..] = rest {
-        rest = match escape(rest) {
-            Some((byte, tail)) if is_unreserved(byte) => {
-                out.push(byte);
-                tail
-            }
-            Some((_, tail)) => {
-                let encoded = rest.iter().take(3);
-                out.extend(encoded.map(u8::to_ascii_uppercase));
-                tail
-            }
-            None => {
-                out.push(*first);
-                tail
-            }
-        };
+    while let [first, after @ ..] = rest {
+        let escaped = escape(rest);
+        let (byte, after) = escaped.unwrap_or((*first, after));
+        if is_unreserved(byte) || escaped.is_none() && is_path_byte(byte) {
+            out.push(byte);
+        } else {
+            out.extend([b'%', hex_digit(byte >> 4), hex_digit(byte & 0xf)]);
+        }
+        rest = after;
     }
     Cow::Owned(out)
 }
@@ -121,13 +117,22 @@ fn before<'a>(bytes: &'a [u8], ends: &[u8]) -> &'a [u8] {
         .unwrap_or_default()
 }
 
-/// Whether an escape in `path` is not in normal form. Escapes never overlap: `%` is no hex digit.
-fn changes(path: &[u8]) -> bool {
-    path.windows(3).any(|three| {
-        escape(three).is_some_and(|(byte, _)| {
-            is_unreserved(byte) || three.iter().any(u8::is_ascii_lowercase)
-        })
-    })
+/// Whether every escape in `path` is in normal form, and everything else a byte that paths have.
+fn is_normal(path: &[u8]) -> bool {
+    let mut rest = path;
+    while let [first, after @ ..] = rest {
+        rest = match (escape(rest), rest) {
+            (Some((byte, _)), _) if is_unreserved(byte) => return false,
+            (Some((_, after)), [_, high, low, ..])
+                if !high.is_ascii_lowercase() && !low.is_ascii_lowercase() =>
+            {
+                after
+            }
+            (None, _) if is_path_byte(*first) => after,
+            _ => return false,
+        };
+    }
+    true
 }
 
 /// The byte that `%XX` at the beginning of `bytes` stands for, and what follows. Anything else is no escape.
@@ -145,6 +150,34 @@ const fn hex(digit: u8) -> Option<u8> {
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
     }
+}
+
+const fn hex_digit(half: u8) -> u8 {
+    match half {
+        0..=9 => b'0' + half,
+        _ => b'A' + half - 10,
+    }
+}
+
+/// RFC 3986 §3.3.
+const fn is_path_byte(byte: u8) -> bool {
+    is_unreserved(byte)
+        || matches!(
+            byte,
+            b'/' | b':'
+                | b'@'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+        )
 }
 
 /// RFC 3986 §2.3.

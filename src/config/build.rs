@@ -1,6 +1,6 @@
 //! From what was written to what is run: what values mean together.
 
-use super::decode::Reader;
+use super::decode::{List, Reader};
 use super::error::Path;
 use super::json::quote;
 use super::names::Names;
@@ -12,7 +12,7 @@ use crate::plan::{AddressSource, ClientIp, Log, Match, Plan, Rule};
 pub(super) fn plan(raw: raw::Document, reader: &mut Reader<'_>) -> Option<Plan> {
     let root = Path::ROOT;
     let path = root.member("rules");
-    let rules = raw.rules.and_then(|raw| rules(raw.0, &path, reader));
+    let rules = raw.rules.and_then(|raw| rules(raw, &path, reader));
     let path = root.member("client_ip");
     let client_ip = raw.client_ip.and_then(|raw| client_ip(raw, &path, reader));
     let path = root.member("response");
@@ -35,34 +35,33 @@ pub(super) fn plan(raw: raw::Document, reader: &mut Reader<'_>) -> Option<Plan> 
 }
 
 fn rules(
-    raw: Vec<Option<raw::Rule>>,
+    raw: List<raw::Rule, 0, 1_000>,
     path: &Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Vec<Rule>> {
     let mut names = Names::default();
     let mut policies = Names::default();
-    let mut rules = Vec::with_capacity(raw.len());
-    for (index, raw) in raw.into_iter().enumerate() {
+    raw.build(|index, raw| {
         let path = path.item(index);
-        let name = raw.as_ref().and_then(|raw| raw.name.clone());
-        let rule = raw.and_then(|raw| rule(raw, &path, reader));
+        let name = raw.name.clone();
+        let rule = rule(raw, &path, reader);
         if let Some(name) = name
             && let Some(first) = names.taken(&name.0, index)
         {
             let message = format!("{} is already the name of rules[{first}]", quote(&name.0));
-            reader.refuse::<()>(&path.member("name"), &message);
-        } else if let Some(rule) = &rule
+            return reader.refuse(&path.member("name"), &message);
+        }
+        if let Some(rule) = &rule
             && let Some(first) = policy_taken(rule, index, &mut policies)
         {
             let message = format!(
                 "one of its limits is in headers what one of rules[{first}] is, <rule>.<limit>; \
                  rename the rule or the limit"
             );
-            reader.refuse::<()>(&path, &message);
+            return reader.refuse(&path, &message);
         }
-        rules.push(rule);
-    }
-    rules.into_iter().collect()
+        rule
+    })
 }
 
 /// The rule that has a policy of this one: `a` with a limit `b.c` and `a.b` with a limit `c` would be one to a
@@ -79,13 +78,13 @@ fn rule(raw: raw::Rule, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Rule
     });
     let key = raw
         .key
-        .and_then(|raw| key::parts(raw.0, &path.member("key"), reader));
+        .and_then(|raw| key::parts(raw, &path.member("key"), reader));
     let name = raw.name;
     let limits = raw.limits.and_then(|raw| match raw {
         Limits::Unlimited => Some(Vec::new()),
         Limits::All(list) => {
             let rule = name.as_ref().map_or("", |name| &name.0);
-            limits::limits(list.0, rule, &path.member("limits"), reader)
+            limits::limits(list, rule, &path.member("limits"), reader)
         }
     });
     Some(Rule {
@@ -106,13 +105,13 @@ fn matches(raw: raw::Match, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<
         None => Some(Vec::new()),
         Some(raw) => pattern::patterns(raw, &path.member("path"), reader),
     });
-    let methods = raw.methods?.map_or_else(Vec::new, |list| list.0);
+    let methods = match raw.methods? {
+        None => Some(Vec::new()),
+        Some(list) => list.build(|_, method| Some(method.0)),
+    };
     Some(Match {
         paths: paths?,
-        methods: methods
-            .into_iter()
-            .map(|method| Some(method?.0))
-            .collect::<Option<_>>()?,
+        methods: methods?,
     })
 }
 
@@ -132,12 +131,9 @@ fn client_ip(raw: raw::ClientIp, path: &Path<'_>, reader: &mut Reader<'_>) -> Op
                 "is required with \"from\": \"x-forwarded-for\"; [] trusts nobody",
             );
         }
-        (AddressFrom::ForwardedFor, Some(list)) => AddressSource::ForwardedFor(
-            list.0
-                .into_iter()
-                .map(|net| Some(net?.0))
-                .collect::<Option<_>>()?,
-        ),
+        (AddressFrom::ForwardedFor, Some(list)) => {
+            AddressSource::ForwardedFor(list.build(|_, network| Some(network.0))?)
+        }
     };
     Some(ClientIp {
         source,

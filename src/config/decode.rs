@@ -38,6 +38,21 @@ impl<T: Value> Decode for T {
 #[derive(Debug)]
 pub(super) struct List<T, const MIN: usize, const MAX: usize>(pub Vec<Option<T>>);
 
+impl<T, const MIN: usize, const MAX: usize> List<T, MIN, MAX> {
+    /// What `make` makes of every item and its place; `None` when there was a hole or it left one.
+    pub fn build<U>(self, mut make: impl FnMut(usize, T) -> Option<U>) -> Option<Vec<U>> {
+        let mut made = Vec::with_capacity(self.0.len());
+        let mut is_whole = true;
+        for (index, item) in self.0.into_iter().enumerate() {
+            match item.and_then(|item| make(index, item)) {
+                Some(item) => made.push(item),
+                None => is_whole = false,
+            }
+        }
+        is_whole.then_some(made)
+    }
+}
+
 impl<T: Decode, const MIN: usize, const MAX: usize> Decode for List<T, MIN, MAX> {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         let items = reader.items(node, path, MIN, MAX)?;
@@ -142,41 +157,38 @@ impl<'a> Reader<'a> {
         Some(members)
     }
 
-    /// The only member of an object, which may have the members `besides` with it, and its place in `choices`.
+    /// The only member of an object that is one of `choices`, and its place there. With it may be those that
+    /// are `known` besides.
     pub fn only_member<'n>(
         &mut self,
         node: &'n Node,
         path: &Path<'_>,
         what: &str,
         choices: &[&str],
-        besides: &[&str],
+        known: &[&str],
     ) -> Option<(usize, &'n Node)> {
-        let members = self.members(node, path, what, &[choices, besides].concat())?;
-        let choice = |name: &str| choices.iter().position(|choice| *choice == name);
-        let mut chosen = members
-            .iter()
-            .filter_map(|(name, node)| Some((choice(name)?, node)));
-        let first = chosen.next();
-        let found = match (
-            first,
-            chosen.find(|(place, _)| Some(*place) != first.map(|(place, _)| place)),
-        ) {
-            (Some(first), None) => return Some(first),
-            (Some(_), Some(_)) => "more than one of these is not allowed".to_owned(),
-            // What was meant has been reported as unknown.
-            (None, _)
-                if members
-                    .iter()
-                    .any(|(name, _)| !besides.contains(&name.as_str())) =>
-            {
-                return None;
+        let members = self.members(node, path, what, known)?;
+        let mut chosen = None;
+        let mut all_known = true;
+        for (name, node) in members {
+            let place = choices.iter().position(|choice| choice == name);
+            match (place, chosen) {
+                (None, _) => all_known = all_known && known.contains(&name.as_str()),
+                (Some(place), Some((first, _))) if place != first => {
+                    let message = format!(
+                        "more than one of these is not allowed; expected {}",
+                        alternatives(choices)
+                    );
+                    return self.refuse(path, &message);
+                }
+                (Some(place), _) => chosen = chosen.or(Some((place, node))),
             }
-            (None, _) => format!("{node} is not allowed"),
-        };
-        self.refuse(
-            path,
-            &format!("{found}; expected {}", alternatives(choices)),
-        )
+        }
+        // One that is not known has been reported, and was probably meant to be the one.
+        match chosen {
+            None if all_known => self.unexpected(path, node, &alternatives(choices)),
+            chosen => chosen,
+        }
     }
 
     /// The items of a list of `min` to `max`.

@@ -137,9 +137,13 @@ pub(super) fn decimal(number: f64) -> Option<String> {
             let digits = exact_integer(digits)?.to_string();
             let digits = format!("{digits:0>width$}", width = places + 1);
             let (whole, fraction) = digits.split_at_checked(digits.len() - places)?;
-            let sign = if number < 0.0 { "-" } else { "" };
-            let point = if places > 0 { "." } else { "" };
-            return Some([sign, whole, point, fraction].concat());
+            let mut out = String::from(if number < 0.0 { "-" } else { "" });
+            out.push_str(whole);
+            if places > 0 {
+                out.push('.');
+                out.push_str(fraction);
+            }
+            return Some(out);
         }
         divisor *= 10.0;
     }

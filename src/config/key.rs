@@ -1,26 +1,20 @@
 //! The parts of a key.
 
-use super::decode::Reader;
+use super::decode::{List, Reader};
 use super::error::Path;
-use super::json::quote;
 use super::raw::{self, NamedPart, ObjectPart};
-use crate::path::Template;
 use crate::plan::KeyPart;
 
 /// All parts of a key.
 pub(super) fn parts(
-    raw: Vec<Option<raw::KeyPart>>,
+    raw: List<raw::KeyPart, 0, 16>,
     path: &Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Vec<KeyPart>> {
-    let mut parts = Vec::with_capacity(raw.len());
-    for (index, raw) in raw.into_iter().enumerate() {
-        parts.push(raw.and_then(|raw| match raw {
-            raw::KeyPart::Named(name) => Some(named(name)),
-            raw::KeyPart::Object(raw) => object(raw, &path.item(index), reader),
-        }));
-    }
-    parts.into_iter().collect()
+    raw.build(|index, raw| match raw {
+        raw::KeyPart::Named(name) => Some(named(name)),
+        raw::KeyPart::Object(raw) => object(raw, &path.item(index), reader),
+    })
 }
 
 const fn named(name: NamedPart) -> KeyPart {
@@ -44,13 +38,7 @@ fn object(raw: ObjectPart, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<K
         ObjectPart::Cookie(name) => KeyPart::Cookie(name.0),
         ObjectPart::Query(name) => KeyPart::Query(name.0),
         ObjectPart::PathSegment(place) => KeyPart::PathSegment(place.0),
-        ObjectPart::PathTemplate(source) => match Template::parse(&source.0) {
-            Ok(template) => KeyPart::PathTemplate(template),
-            Err(error) => {
-                let message = format!("{} is no path template: {error}", quote(&source.0));
-                return reader.refuse(&path.member("path_template"), &message);
-            }
-        },
+        ObjectPart::PathTemplate(template) => KeyPart::PathTemplate(template),
         ObjectPart::Constant(value) => KeyPart::Constant(value.0),
     })
 }

@@ -2,41 +2,36 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 
-use super::decode::Reader;
+use super::decode::{List, Reader};
 use super::error::Path;
 use super::names::Names;
 use super::raw;
 use super::value::Period;
 use crate::local::calendar::Span;
 use crate::local::gcra::Bucket;
-use crate::local::limit::{Algorithm, Limit};
+use crate::local::limit::{Algorithm, Limit, MAX_LIMITS};
 use crate::local::window::Window;
 use crate::units::Nanos;
 
 /// The limits of the rule `rule`.
 pub(super) fn limits(
-    raw: Vec<Option<raw::Limit>>,
+    raw: List<raw::Limit, 1, MAX_LIMITS>,
     rule: &str,
     path: &Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Vec<Limit>> {
-    let alone = raw.len() == 1;
     let mut names = Names::default();
-    let mut limits = Vec::with_capacity(raw.len());
-    for (index, raw) in raw.into_iter().enumerate() {
+    let mut limits = raw.build(|index, raw| {
         let path = path.item(index);
-        let name = raw.as_ref().and_then(name);
+        let name = name(&raw);
         if let Some(first) = name.as_ref().and_then(|name| names.taken(name, index)) {
             let message =
                 format!("has the same name as limits[{first}]; give one of them another \"name\"");
             reader.refuse::<()>(&path, &message);
         }
-        let limit = raw
-            .zip(name)
-            .and_then(|(raw, name)| limit(raw, name, &path, reader));
-        limits.push(limit);
-    }
-    let mut limits: Vec<Limit> = limits.into_iter().collect::<Option<_>>()?;
+        limit(raw, name, &path, reader)
+    })?;
+    let alone = limits.len() == 1;
     for limit in &mut limits {
         limit.policy = if alone {
             rule.into()
@@ -60,7 +55,7 @@ fn name(raw: &raw::Limit) -> Option<Box<str>> {
 
 fn limit(
     raw: raw::Limit,
-    name: Box<str>,
+    name: Option<Box<str>>,
     path: &Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Limit> {
@@ -85,7 +80,7 @@ fn limit(
         }),
     };
     Some(Limit {
-        name,
+        name: name?,
         policy: Box::default(),
         requests,
         per: period.nominal(),

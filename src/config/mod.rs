@@ -6,12 +6,14 @@
 
 pub mod json;
 
+mod body;
 mod build;
 mod decode;
 mod error;
 mod key;
 mod limits;
 mod names;
+mod network;
 mod object;
 mod pattern;
 mod raw;

@@ -66,7 +66,7 @@ macro_rules! object {
 
 /// An object that has exactly one of a few members, and may have those that it is declared with `besides`.
 macro_rules! one_of {
-    ($(#[$doc:meta])* $name:ident, $what:literal, besides $besides:tt {
+    ($(#[$doc:meta])* $name:ident, $what:literal, besides [$($besides:literal),*] {
         $($key:literal => $variant:ident($type:ty),)*
     }) => {
         $(#[$doc])*
@@ -78,7 +78,8 @@ macro_rules! one_of {
         impl Decode for $name {
             fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
                 const NAMES: &[&str] = &[$($key),*];
-                let (place, node) = reader.only_member(node, path, $what, NAMES, &$besides)?;
+                const KNOWN: &[&str] = &[$($key,)* $($besides,)*];
+                let (place, node) = reader.only_member(node, path, $what, NAMES, KNOWN)?;
                 let name = *NAMES.get(place)?;
                 let path = path.member(name);
                 match name {

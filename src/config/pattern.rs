@@ -26,13 +26,7 @@ pub(super) fn patterns(
 ) -> Option<Vec<PathPattern>> {
     match raw {
         PathPatterns::One(raw) => Some(vec![pattern(raw, path, reader)?]),
-        PathPatterns::Any(list) => {
-            let mut patterns = Vec::with_capacity(list.0.len());
-            for (index, raw) in list.0.into_iter().enumerate() {
-                patterns.push(raw.and_then(|raw| pattern(raw, &path.item(index), reader)));
-            }
-            patterns.into_iter().collect()
-        }
+        PathPatterns::Any(list) => list.build(|index, raw| pattern(raw, &path.item(index), reader)),
     }
 }
 
@@ -73,29 +67,31 @@ fn prefix(text: &str, normalized: bool) -> Form {
 /// `*` is any part of a segment, `**` any part of a path; all else stands for itself. What would mean something
 /// to a shell stands for nothing: taken literally, it would be a pattern that no path has.
 fn glob(text: &str, normalized: bool) -> Form {
-    if let Some(refused) = text
-        .chars()
-        .find(|character| "?#[]{}\\".contains(*character))
-    {
-        return Err(format!(
-            "has a \"{refused}\", which means nothing in a glob; use *, ** or a \"regex\""
-        )
-        .into());
+    let is_refused = |c: &char| matches!(c, '?' | '#' | '[' | ']' | '{' | '}' | '\\');
+    if let Some(refused) = text.chars().find(is_refused) {
+        let message =
+            format!("has a \"{refused}\", which means nothing in a glob; use *, ** or a \"regex\"");
+        return Err(message.into());
     }
     if !text.starts_with(['/', '*']) {
         return Err(NO_SLASH.into());
     }
     let path = in_form(text, normalized);
-    let text = String::from_utf8_lossy(&path);
     let mut expression = String::from("(?s)^");
-    let mut rest = &*text;
-    while let Some((literal, after)) = rest.split_once('*') {
-        expression.push_str(&regex_lite::escape(literal));
-        let any = after.strip_prefix('*');
-        expression.push_str(if any.is_some() { ".*" } else { "[^/]*" });
-        rest = any.unwrap_or(after);
+    let mut rest = path.as_slice();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        match byte {
+            b'*' if after.starts_with(b"*") => {
+                rest = after.get(1..).unwrap_or_default();
+                expression.push_str(".*");
+            }
+            b'*' => expression.push_str("[^/]*"),
+            // A normal path is ASCII, and what is not alphanumeric may be escaped.
+            byte if byte.is_ascii_alphanumeric() => expression.push(char::from(*byte)),
+            byte => expression.extend(['\\', char::from(*byte)]),
+        }
     }
-    expression.push_str(&regex_lite::escape(rest));
     expression.push('$');
     compile(&expression)
 }

@@ -2,20 +2,17 @@
 //!
 //! What a value means together with others is the business of [`super::build`].
 
-use std::net::IpAddr;
-
-use ipnet::{IpNet, Ipv4Net};
-
 use super::decode::{Decode, List, OrEnv, Reader};
 use super::error::Path;
 use super::json::Node;
+use super::network::Network;
 use super::object::{names, object, one_of};
 use super::value::{
-    CookieName, Domain, HeaderName, HeaderValue, Integer, Method, Name, Per, ShortText, Text,
-    UtcOffset,
+    CookieName, Domain, HeaderName, HeaderValue, Integer, Method, Name, Per, ShortText, UtcOffset,
 };
 use crate::local::limit::MAX_LIMITS;
-use crate::plan::{LogKeys, OnFault, OnMissingKey, Reset};
+use crate::path::Template;
+use crate::plan::{Body, LogKeys, OnFault, OnMissingKey, Reset};
 
 object! {
     /// The whole document.
@@ -140,7 +137,7 @@ one_of! {
         "cookie" => Cookie(CookieName),
         "query" => Query(ShortText),
         "path_segment" => PathSegment(Integer<usize, 0, 255>),
-        "path_template" => PathTemplate(ShortText),
+        "path_template" => PathTemplate(Template),
         "constant" => Constant(ShortText),
     }
 }
@@ -228,7 +225,7 @@ object! {
         default headers: List<HeaderSet, 0, 2> = List(vec![Some(HeaderSet::XRateLimit)]),
         default reset: Reset = Reset::Seconds,
         default retry_after: bool = true,
-        default body: Body = Body::Named(NamedBody::Problem),
+        default body: Body = Body::Problem,
         default add_headers: Headers = Headers(Vec::new()),
     }
 }
@@ -249,45 +246,6 @@ names!(Reset, "form" {
     "epoch" => Reset::Epoch,
 });
 
-/// The body of a refusal.
-#[derive(Debug)]
-pub(super) enum Body {
-    Named(NamedBody),
-    Template(BodyTemplate),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum NamedBody {
-    Problem,
-    None,
-}
-
-names!(NamedBody, "body" {
-    "problem" => NamedBody::Problem,
-    "none" => NamedBody::None,
-});
-
-one_of! {
-    BodyTemplate, "body", besides [] {
-        "text" => Text(BodyText),
-        "json" => Json(BodyJson),
-    }
-}
-
-impl Decode for Body {
-    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        match node {
-            Node::String(_) => Decode::decode(node, path, reader).map(Self::Named),
-            Node::Object(_) => Decode::decode(node, path, reader).map(Self::Template),
-            _ => reader.unexpected(
-                path,
-                node,
-                "\"problem\", \"none\", {\"text\": …} or {\"json\": …}",
-            ),
-        }
-    }
-}
-
 /// Headers in the order written.
 #[derive(Debug)]
 pub(super) struct Headers(pub Vec<Header>);
@@ -305,23 +263,22 @@ impl Decode for Headers {
             return reader.unexpected(path, node, "an object of names and values of headers");
         };
         if members.len() > 32 {
-            return reader.refuse(
-                path,
-                &format!(
-                    "{} headers are not allowed; expected at most 32",
-                    members.len()
-                ),
+            let message = format!(
+                "{} headers are not allowed; expected at most 32",
+                members.len()
             );
+            return reader.refuse(path, &message);
         }
-        let headers = members.iter().map(|(name, value)| {
+        let mut headers = Vec::with_capacity(members.len());
+        for (name, value) in members {
             let path = path.member(name);
-            Header {
+            headers.push(Header {
                 written: name.clone(),
                 name: Decode::decode(&Node::String(name.clone()), &path, reader),
                 value: Decode::decode(value, &path, reader),
-            }
-        });
-        Some(Self(headers.collect()))
+            });
+        }
+        Some(Self(headers))
     }
 }
 
@@ -343,72 +300,3 @@ names!(LogKeys, "form" {
     "plain" => LogKeys::Plain,
     "none" => LogKeys::None,
 });
-
-/// The addresses of a CIDR block, or a single one.
-#[derive(Debug)]
-pub(super) struct Network(pub IpNet);
-
-impl Decode for Network {
-    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        let Node::String(text) = node else {
-            return reader.unexpected(path, node, "an address or a CIDR block");
-        };
-        let Some(net) = network(text) else {
-            return reader.unexpected(path, node, "an address or a CIDR block");
-        };
-        if net != net.trunc() {
-            let message = format!(
-                "{node} has bits beyond its prefix; did you mean \"{}\"?",
-                net.trunc()
-            );
-            return reader.refuse(path, &message);
-        }
-        Some(Self(unmapped(net)))
-    }
-}
-
-/// `10.0.0.0/8`, or an address by itself.
-fn network(text: &str) -> Option<IpNet> {
-    let Some((address, prefix)) = text.split_once('/') else {
-        return Some(IpNet::from(text.parse::<IpAddr>().ok()?));
-    };
-    let is_number = prefix.bytes().all(|byte| byte.is_ascii_digit());
-    let prefix = prefix.parse().ok().filter(|_| is_number)?;
-    IpNet::new(address.parse().ok()?, prefix).ok()
-}
-
-/// An IPv4 block for one that was written as v4-mapped IPv6, as addresses are compared.
-fn unmapped(net: IpNet) -> IpNet {
-    let IpNet::V6(v6) = net else { return net };
-    let v4 = v6
-        .network()
-        .to_ipv4_mapped()
-        .zip(v6.prefix_len().checked_sub(96));
-    v4.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok())
-        .map_or(net, IpNet::V4)
-}
-
-/// A text that is a template.
-#[derive(Debug)]
-pub(super) struct BodyText(pub Box<str>);
-
-impl Text for BodyText {
-    const EXPECTED: &'static str = "1 to 8192 bytes of text";
-
-    fn parse(text: &str) -> Option<Self> {
-        (1..=8192).contains(&text.len()).then(|| Self(text.into()))
-    }
-}
-
-/// A JSON object that is a template.
-#[derive(Debug)]
-pub(super) struct BodyJson(pub Node);
-
-impl Decode for BodyJson {
-    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        match node {
-            Node::Object(_) => Some(Self(node.clone())),
-            _ => reader.unexpected(path, node, "an object"),
-        }
-    }
-}

@@ -1,11 +1,9 @@
 //! What a refusal looks like.
 
-use super::decode::Reader;
+use super::decode::{List, Reader};
 use super::error::Path;
-use super::json::{Node, decimal};
-use super::raw::{self, BodyTemplate, HeaderSet, NamedBody};
-use crate::plan::{Body, Response};
-use crate::reply::template::{Template, TemplateError, placeholders};
+use super::raw::{self, HeaderSet};
+use crate::plan::Response;
 
 /// Header names that `add_headers` may not have: those that are ours, and those that belong to the connection
 /// (RFC 9110 §7.6.1) or to the framing of the message.
@@ -41,10 +39,7 @@ pub(super) fn response(
 ) -> Option<Response> {
     let sets = raw
         .headers
-        .and_then(|list| header_sets(list.0, &path.member("headers"), reader));
-    let body = raw
-        .body
-        .and_then(|raw| body(raw, &path.member("body"), reader));
+        .and_then(|list| header_sets(list, &path.member("headers"), reader));
     let path = path.member("add_headers");
     let add_headers = raw
         .add_headers
@@ -56,83 +51,25 @@ pub(super) fn response(
         ietf_draft_11: sets.contains(&HeaderSet::IetfDraft11),
         reset: raw.reset?,
         retry_after: raw.retry_after?,
-        body: body?,
+        body: raw.body?,
         add_headers: add_headers?,
     })
 }
 
+/// Each at most once.
 fn header_sets(
-    raw: Vec<Option<HeaderSet>>,
+    raw: List<HeaderSet, 0, 2>,
     path: &Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Vec<HeaderSet>> {
-    let mut sets = Vec::with_capacity(raw.len());
-    for (index, set) in raw.into_iter().enumerate() {
-        if set.is_some() && sets.contains(&set) {
-            reader.refuse::<()>(&path.item(index), "is there twice");
+    let mut seen = Vec::new();
+    raw.build(|place, set| {
+        if seen.contains(&set) {
+            return reader.refuse(&path.item(place), "is there twice");
         }
-        sets.push(set);
-    }
-    sets.into_iter().collect()
-}
-
-fn body(raw: raw::Body, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Body> {
-    match raw {
-        raw::Body::Named(NamedBody::Problem) => Some(Body::Problem),
-        raw::Body::Named(NamedBody::None) => Some(Body::None),
-        raw::Body::Template(BodyTemplate::Text(text)) => {
-            template(Template::text(&text.0), &path.member("text"), reader).map(Body::Text)
-        }
-        raw::Body::Template(BodyTemplate::Json(json)) => {
-            texts(&json.0, &path.member("json"), reader)?;
-            Template::json(&json.0).ok().map(Body::Json)
-        }
-    }
-}
-
-/// Reports every string of a JSON template that is none by itself: the place of each is known here.
-fn texts(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<()> {
-    let mut all = Some(());
-    match node {
-        Node::String(text) => return template(Template::text(text), path, reader).map(drop),
-        Node::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                all = all.and(texts(item, &path.item(index), reader));
-            }
-        }
-        Node::Object(members) => {
-            for (name, value) in members {
-                all = all.and(texts(value, &path.member(name), reader));
-            }
-        }
-        Node::Float(number) if decimal(*number).is_none() => {
-            return reader.unexpected(path, node, "one of at most 15");
-        }
-        Node::Null | Node::Bool(_) | Node::Unsigned(_) | Node::Negative(_) | Node::Float(_) => {}
-    }
-    all
-}
-
-fn template(
-    compiled: Result<Template, Vec<TemplateError>>,
-    path: &Path<'_>,
-    reader: &mut Reader<'_>,
-) -> Option<Template> {
-    for error in compiled.as_ref().err().into_iter().flatten() {
-        match error {
-            TemplateError::Unclosed => reader.refuse(
-                path,
-                "a \"{\" without \"}\"; a brace that is text is written \"{{\"",
-            ),
-            TemplateError::Unknown(name) => {
-                let known: Vec<_> = placeholders().map(|name| format!("{{{name}}}")).collect();
-                let known: Vec<_> = known.iter().map(String::as_str).collect();
-                reader.unknown(path, "placeholder", &format!("{{{name}}}"), &known)
-            }
-        }
-        .unwrap_or(());
-    }
-    compiled.ok()
+        seen.push(set);
+        Some(set)
+    })
 }
 
 fn add_headers(

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::decode::Value;
+use super::decode::{Decode, Reader, Value};
+use super::error::Path;
 use super::json::Node;
+use crate::path::Template;
 use crate::units::Nanos;
 
 impl Value for bool {
@@ -268,5 +270,18 @@ impl Text for ShortText {
 
     fn parse(text: &str) -> Option<Self> {
         (1..=1024).contains(&text.len()).then(|| Self(text.into()))
+    }
+}
+
+impl Decode for Template {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let source = match node {
+            Node::String(source) if source.len() <= 1_024 => source,
+            _ => return reader.unexpected(path, node, "a path template of at most 1024 bytes"),
+        };
+        match Self::parse(source) {
+            Ok(template) => Some(template),
+            Err(error) => reader.refuse(path, &format!("{node} is no path template: {error}")),
+        }
     }
 }

@@ -23,12 +23,16 @@ fn only_unreserved_characters_are_decoded_and_only_once() {
         ("/%2561", "/%2561"),
         ("/%25%36%31", "/%2561"),
         ("/%ff%C3", "/%FF%C3"),
+        ("/é|\\ \"", "/%C3%A9%7C%5C%20%22"),
+        ("/[{^}]`", "/%5B%7B%5E%7D%5D%60"),
+        ("/:@!$&'()*+,;=-._~", "/:@!$&'()*+,;=-._~"),
         ("/%2e%2E/x", "/../x"),
         // Not escapes.
-        ("/%", "/%"),
-        ("/%4", "/%4"),
-        ("/%zz%g1", "/%zz%g1"),
-        ("/%%61", "/%a"),
+        ("/%", "/%25"),
+        ("/%4", "/%254"),
+        ("/%zz%g1", "/%25zz%25g1"),
+        ("/%%61", "/%25a"),
+        ("/%%36%31", "/%2561"),
         ("//a/./../b/", "//a/./../b/"),
     ] {
         assert_eq!(normal_text(target), path, "{target}");
@@ -59,9 +63,9 @@ fn a_path_ends_where_query_or_fragment_begin() {
 }
 
 #[test]
-fn bytes_that_are_no_text_stay() {
-    assert_eq!(*normal(b"/\xff\xfe%61?\xff"), *b"/\xff\xfea");
-    assert_eq!(*normal(b"/%\xff1"), *b"/%\xff1");
+fn bytes_that_no_uri_has_are_encoded() {
+    assert_eq!(*normal(b"/\xff\xfe%61?\xff"), *b"/%FF%FEa");
+    assert_eq!(*normal(b"/%\xff1"), *b"/%25%FF1");
     assert_eq!(*normalize(b"/\xff//.."), *b"/");
 }
 
@@ -182,5 +186,23 @@ fn what_is_no_template_is_refused() {
         ("/{a}?x={b}", BadCharacter('?')),
     ] {
         assert_eq!(Template::parse(source), Err(error), "{source}");
+    }
+}
+
+#[test]
+fn a_normal_path_is_ascii_and_stays_what_it_is() {
+    for first in 0..=255 {
+        for path in [
+            vec![b'/', first],
+            vec![b'/', b'%', b'4', first],
+            vec![b'/', first, b'6', b'1'],
+        ] {
+            let once = normal(&path).into_owned();
+            assert!(once.is_ascii(), "{path:?}");
+            assert!(
+                matches!(normal(&once), Cow::Borrowed(twice) if twice == once),
+                "{path:?}"
+            );
+        }
     }
 }

@@ -1,0 +1,121 @@
+//! The body of a refusal.
+
+use super::decode::{Decode, Reader};
+use super::error::Path;
+use super::json::{Node, decimal};
+use super::object::{names, one_of};
+use crate::plan::Body;
+use crate::reply::template::{Template, TemplateError, placeholders};
+
+impl Decode for Body {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        match node {
+            Node::String(_) => match Decode::decode(node, path, reader)? {
+                NamedBody::Problem => Some(Self::Problem),
+                NamedBody::None => Some(Self::None),
+            },
+            Node::Object(_) => match Decode::decode(node, path, reader)? {
+                BodyTemplate::Text(template) => Some(Self::Text(template.0)),
+                BodyTemplate::Json(template) => Some(Self::Json(template.0)),
+            },
+            _ => reader.unexpected(
+                path,
+                node,
+                "\"problem\", \"none\", {\"text\": …} or {\"json\": …}",
+            ),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum NamedBody {
+    Problem,
+    None,
+}
+
+names!(NamedBody, "body" {
+    "problem" => NamedBody::Problem,
+    "none" => NamedBody::None,
+});
+
+one_of! {
+    BodyTemplate, "body", besides [] {
+        "text" => Text(TextTemplate),
+        "json" => Json(JsonTemplate),
+    }
+}
+
+/// A template of plain text.
+#[derive(Debug)]
+pub(super) struct TextTemplate(Template);
+
+impl Decode for TextTemplate {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        match node {
+            Node::String(text) if (1..=8_192).contains(&text.len()) => {
+                compiled(Template::text(text), path, reader).map(Self)
+            }
+            _ => reader.unexpected(path, node, "1 to 8192 bytes of text"),
+        }
+    }
+}
+
+/// A JSON object that is a template.
+#[derive(Debug)]
+pub(super) struct JsonTemplate(Template);
+
+impl Decode for JsonTemplate {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let Node::Object(_) = node else {
+            return reader.unexpected(path, node, "an object");
+        };
+        scalars(node, path, reader)?;
+        Template::json(node).ok().map(Self)
+    }
+}
+
+/// Reports every string of a JSON template that is no template by itself, and every number that could not be
+/// written as it was: the place of each is known here.
+fn scalars(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<()> {
+    let mut all = Some(());
+    match node {
+        Node::String(text) => return compiled(Template::text(text), path, reader).map(drop),
+        Node::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                all = all.and(scalars(item, &path.item(index), reader));
+            }
+        }
+        Node::Object(members) => {
+            for (name, value) in members {
+                all = all.and(scalars(value, &path.member(name), reader));
+            }
+        }
+        Node::Float(number) if decimal(*number).is_none() => {
+            return reader.unexpected(path, node, "one of at most 15");
+        }
+        Node::Null | Node::Bool(_) | Node::Unsigned(_) | Node::Negative(_) | Node::Float(_) => {}
+    }
+    all
+}
+
+fn compiled(
+    template: Result<Template, Vec<TemplateError>>,
+    path: &Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Template> {
+    for error in template.as_ref().err().into_iter().flatten() {
+        match error {
+            TemplateError::Unclosed => reader.refuse(
+                path,
+                "a \"{\" without \"}\"; a brace that is text is written \"{{\"",
+            ),
+            TemplateError::Unknown(name) => {
+                let known: Vec<_> = placeholders().map(|name| format!("{{{name}}}")).collect();
+                let known: Vec<_> = known.iter().map(String::as_str).collect();
+                reader.unknown(path, "placeholder", &format!("{{{name}}}"), &known)
+            }
+        }
+        .unwrap_or(());
+    }
+    template.ok()
+}

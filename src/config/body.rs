@@ -2,7 +2,7 @@
 
 use super::decode::{Decode, Reader};
 use super::error::Path;
-use super::json::{Node, decimal};
+use super::json::Node;
 use super::object::{names, one_of};
 use crate::plan::Body;
 use crate::reply::template::{Template, TemplateError, placeholders};
@@ -74,12 +74,10 @@ impl Decode for JsonTemplate {
     }
 }
 
-/// Reports every string of a JSON template that is no template by itself, and every number that could not be
-/// written as it was: the place of each is known here.
+/// Reports what is no template by itself: the place of each scalar is known here.
 fn scalars(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<()> {
     let mut all = Some(());
     match node {
-        Node::String(text) => return compiled(Template::text(text), path, reader).map(drop),
         Node::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 all = all.and(scalars(item, &path.item(index), reader));
@@ -90,10 +88,7 @@ fn scalars(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<()> 
                 all = all.and(scalars(value, &path.member(name), reader));
             }
         }
-        Node::Float(number) if decimal(*number).is_none() => {
-            return reader.unexpected(path, node, "one of at most 15");
-        }
-        Node::Null | Node::Bool(_) | Node::Unsigned(_) | Node::Negative(_) | Node::Float(_) => {}
+        scalar => all = compiled(Template::json(scalar), path, reader).map(drop),
     }
     all
 }
@@ -109,6 +104,7 @@ fn compiled(
                 path,
                 "a \"{\" without \"}\"; a brace that is text is written \"{{\"",
             ),
+            TemplateError::Digits => reader.refuse(path, "a number of more than 15 digits"),
             TemplateError::Unknown(name) => {
                 let known: Vec<_> = placeholders().map(|name| format!("{{{name}}}")).collect();
                 let known: Vec<_> = known.iter().map(String::as_str).collect();

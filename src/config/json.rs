@@ -125,11 +125,17 @@ pub fn escape(text: &str, out: &mut String) {
     }
 }
 
+/// Whether a float is the nearest to some number of at most 15 digits, which its `Display` then is.
+#[must_use]
+pub fn is_exact(number: f64) -> bool {
+    decimal(number).is_some()
+}
+
 /// A float as the decimal number that it was written as; `None` beyond 15 digits.
 ///
 /// A division of two exact doubles is rounded as reading a decimal number is, so the digits that divide to
 /// this very double are those that mean it. (`fmt` for floats would add a tenth to the module.)
-pub(super) fn decimal(number: f64) -> Option<String> {
+fn decimal(number: f64) -> Option<String> {
     let mut divisor = 1.0;
     for places in 0..=22_usize {
         let digits = (number.abs() * divisor).round();

@@ -1,7 +1,7 @@
 //! How a template is taken apart at its placeholders.
 
 use super::{Piece, Placeholder, Template, TemplateError};
-use crate::config::json::Node;
+use crate::config::json::{Node, escape, is_exact};
 
 /// How the text between placeholders is written.
 #[derive(Clone, Copy)]
@@ -34,12 +34,11 @@ impl Compiler {
             Node::String(text) => self.string(text),
             Node::Array(items) => self.array(items),
             Node::Object(members) => self.object(members),
-            Node::Float(float) => self.float(*float),
+            Node::Float(number) if !is_exact(*number) => self.errors.push(TemplateError::Digits),
             // A scalar shows itself as JSON.
-            scalar @ (Node::Null | Node::Bool(_) | Node::Unsigned(_) | Node::Negative(_)) => {
-                self.literal
-                    .extend_from_slice(scalar.to_string().as_bytes());
-            }
+            scalar => self
+                .literal
+                .extend_from_slice(scalar.to_string().as_bytes()),
         }
     }
 
@@ -66,19 +65,6 @@ impl Compiler {
             self.node(value);
         }
         self.literal.push(b'}');
-    }
-
-    fn float(&mut self, float: f64) {
-        let text = match (
-            Node::Float(float).as_unsigned(),
-            Node::Float(-float).as_unsigned(),
-        ) {
-            (Some(integer), _) => integer.to_string(),
-            (None, Some(integer)) => format!("-{integer}"),
-            // A float that was read from JSON is finite; one that is not prints as null.
-            (None, None) => serde_json::Value::from(float).to_string(),
-        };
-        self.literal.extend_from_slice(text.as_bytes());
     }
 
     fn string(&mut self, text: &str) {
@@ -132,12 +118,9 @@ impl Compiler {
 
     /// `text` as it stands between the quotes of a JSON string.
     fn escaped(&mut self, text: &str) {
-        let quoted = serde_json::Value::from(text).to_string();
-        let inner = quoted
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'));
-        self.literal
-            .extend_from_slice(inner.unwrap_or_default().as_bytes());
+        let mut out = String::with_capacity(text.len());
+        escape(text, &mut out);
+        self.literal.extend_from_slice(out.as_bytes());
     }
 
     fn value(&mut self, placeholder: Placeholder, never: &'static str) {

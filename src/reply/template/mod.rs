@@ -45,6 +45,8 @@ pub enum TemplateError {
     Unknown(String),
     /// A `{` that no `}` closes and that is not doubled.
     Unclosed,
+    /// A number that 15 digits do not say.
+    Digits,
 }
 
 /// The names of all placeholders.
@@ -70,7 +72,8 @@ impl Template {
     /// fraction: a Struct carries 429 as 429.0.
     ///
     /// # Errors
-    /// Every placeholder that is unknown or not closed, in the order of the document.
+    /// Every placeholder that is unknown or not closed and every number of too many digits, in the order of the
+    /// document.
     pub fn json(node: &Node) -> Result<Self, Vec<TemplateError>> {
         let mut compiler = Compiler::default();
         compiler.node(node);
@@ -257,10 +260,10 @@ mod tests {
     fn json_keeps_its_scalars_and_escapes_its_strings() {
         assert_eq!(
             json(
-                r#"[null,true,429,-1,429.0,-2.0,0.5,1e300,"\"\\\n\u0001é{{"]"#,
+                r#"[null,true,429,-1,429.0,-2.0,0.5,0.001,"\"\\\n\u0001é{{"]"#,
                 &VALUES
             ),
-            r#"[null,true,429,-1,429,-2,0.5,1e+300,"\"\\\n\u0001é{"]"#
+            r#"[null,true,429,-1,429,-2,0.5,0.001,"\"\\\u000a\u0001é{"]"#
         );
         assert_eq!(json(r#"{"{rule}\"":{}}"#, &VALUES), r#"{"{rule}\"":{}}"#);
     }
@@ -268,6 +271,10 @@ mod tests {
     #[test]
     fn every_mistake_is_reported() {
         let node = Node::parse(br#"{"a":"{rul}","b":[1,"{limit} {burst"],"c":{"d":"{}{ rule}"}}"#);
+        assert_eq!(
+            Template::json(&Node::Float(1e300)),
+            Err(vec![TemplateError::Digits])
+        );
         let unknown = |name: &str| TemplateError::Unknown(name.to_owned());
         assert_eq!(
             Template::json(&node.unwrap()),

@@ -2,6 +2,9 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "config/properties.rs"]
+mod properties;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

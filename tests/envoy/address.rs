@@ -45,7 +45,9 @@ async fn a_spoofed_forwarded_for_does_not_change_the_connection_s_address() {
 #[tokio::test]
 async fn the_forwarded_address_is_the_nearest_that_nobody_vouches_for() {
     for host in proxy::everywhere() {
-        let envoy = host.start(Listener::new(&by_forwarded_address())).await;
+        let envoy = host
+            .start(Listener::new(&by_forwarded_address()).forwarded_as_sent())
+            .await;
         let mut caller = envoy.connect().await;
         let cases = [
             ("192.0.2.1", 200),
@@ -90,7 +92,9 @@ async fn an_address_counts_once_in_all_its_spellings() {
         ],
     ];
     for host in proxy::everywhere() {
-        let envoy = host.start(Listener::new(&by_forwarded_address())).await;
+        let envoy = host
+            .start(Listener::new(&by_forwarded_address()).forwarded_as_sent())
+            .await;
         let mut caller = envoy.connect().await;
         for same in spellings {
             for (spelling, expected) in same.iter().zip([200].into_iter().chain([429; 8])) {
@@ -109,7 +113,9 @@ async fn prefixes_gather_addresses() {
     let mut filter = by_forwarded_address();
     filter["client_ip"]["v4_prefix"] = 24.into();
     filter["client_ip"]["v6_prefix"] = 128.into();
-    let envoy = proxy::newest().start(Listener::new(&filter)).await;
+    let envoy = proxy::newest()
+        .start(Listener::new(&filter).forwarded_as_sent())
+        .await;
     let mut caller = envoy.connect().await;
     for (address, expected) in [
         ("192.0.2.1", 200),

@@ -105,6 +105,12 @@ impl Answer {
         Some(value)
     }
 
+    /// The lines of a header that may be there several times.
+    pub fn lines(&self, name: &str) -> Vec<&str> {
+        let lines = self.headers.get_all(name).iter();
+        lines.map(|line| line.to_str().unwrap()).collect()
+    }
+
     /// A header that must be there, as a whole number.
     pub fn number(&self, name: &str) -> u64 {
         let value = self

@@ -26,6 +26,7 @@ pub struct Listener {
     /// The filter's configuration as text.
     configuration: Value,
     max_request_headers_kib: Option<u32>,
+    forwarded_as_sent: bool,
     pub version: u32,
 }
 
@@ -56,6 +57,16 @@ impl Listener {
         }
     }
 
+    /// Leaves X-Forwarded-For as the test sends it, as if a proxy in front had written it.
+    ///
+    /// For a peer on the loopback Envoy would append the machine's own address, which no test can know.
+    pub fn forwarded_as_sent(self) -> Self {
+        Self {
+            forwarded_as_sent: true,
+            ..self
+        }
+    }
+
     /// The next version of this listener, with another filter document.
     pub fn replace(&mut self, filter: &Value) {
         self.configuration = text(&filter.to_string());
@@ -81,6 +92,7 @@ impl Listener {
             "@type": HTTP_CONNECTION_MANAGER,
             "stat_prefix": "weir",
             "use_remote_address": true,
+            "skip_xff_append": self.forwarded_as_sent,
             "access_log": [{
                 "name": "envoy.access_loggers.file",
                 "typed_config": {

@@ -26,6 +26,6 @@ async fn a_reload_reaches_every_worker_and_keeps_the_port() {
             .send(get("/upstream/strict"))
             .await;
         assert_eq!(upstream.number("x-ratelimit-limit"), 2);
-        assert_eq!(envoy.access_log("/").await.len(), envoy.workers);
+        envoy.access_log("/", envoy.workers).await;
     }
 }

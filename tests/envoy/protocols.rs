@@ -105,7 +105,11 @@ async fn large_headers_are_counted_like_small_ones() {
     let hops = vec!["127.0.0.9"; 5000].join(",");
     for host in proxy::everywhere() {
         let envoy = host
-            .start(Listener::new(&filter).max_request_headers_kib(90))
+            .start(
+                Listener::new(&filter)
+                    .max_request_headers_kib(90)
+                    .forwarded_as_sent(),
+            )
             .await;
         for mut caller in [
             envoy.connect().await,

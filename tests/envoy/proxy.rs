@@ -154,7 +154,7 @@ impl Envoy {
         self.listener = kept;
         self.log()[logged..]
             .lines()
-            .filter_map(|line| Some(line.split_once("weir: ")?.1.to_owned()))
+            .filter_map(|line| Some(line.split_once("wasm log weir: weir: ")?.1.to_owned()))
             .collect()
     }
 
@@ -220,15 +220,15 @@ impl Envoy {
         self.read("log")
     }
 
-    /// The access log's lines, as soon as one for `path` is among them.
-    pub async fn access_log(&self, path: &str) -> Vec<String> {
+    /// The access log's lines for `path`, as soon as there are `n`.
+    pub async fn access_log(&self, path: &str, n: usize) -> Vec<String> {
         until("the access log", async || {
             let log = self.read("access");
             let lines = log
                 .lines()
                 .filter(|line| line.split(' ').next() == Some(path))
                 .map(str::to_owned);
-            Some(lines.collect::<Vec<_>>()).filter(|lines| !lines.is_empty())
+            Some(lines.collect::<Vec<_>>()).filter(|lines| lines.len() >= n)
         })
         .await
     }

@@ -21,12 +21,12 @@ async fn the_access_log_names_rule_and_limit() {
             caller.send(get(path)).await;
         }
         assert_eq!(
-            envoy.access_log("/limited").await,
+            envoy.access_log("/limited", 1).await,
             ["/limited 200 direct_response -"]
         );
         let refused = "/limited/again 429 weir_limited[per-client.hourly] per-client.hourly";
-        assert_eq!(envoy.access_log("/limited/again").await, [refused]);
-        let denied = envoy.access_log("/tenants").await;
+        assert_eq!(envoy.access_log("/limited/again", 1).await, [refused]);
+        let denied = envoy.access_log("/tenants", 1).await;
         assert!(
             denied[0].starts_with("/tenants 403 weir_missing_key[tenants]"),
             "{denied:?}"
@@ -41,7 +41,7 @@ async fn metrics_count_each_rule_and_the_store() {
         filter["client_ip"] =
             json!({ "from": "x-forwarded-for", "trusted_proxies": ["127.0.0.0/8"] });
         filter["store"] = json!({ "max_keys": 1024 });
-        let envoy = host.start(Listener::new(&filter)).await;
+        let envoy = host.start(Listener::new(&filter).forwarded_as_sent()).await;
         let mut caller = envoy.connect().await;
         for client in 0..5 {
             let client = format!("192.0.2.{client}");

@@ -47,7 +47,9 @@ async fn a_bad_configuration_is_refused_line_by_line() {
             "and on a new one"
         );
         envoy
-            .reload(&per_client(&json!([{ "requests": 3, "per": "1h" }])))
+            .reload(&per_client(
+                &json!([{ "requests": 2, "per": "1h", "burst": 3 }]),
+            ))
             .await;
         assert_eq!(
             envoy.connect().await.send(get("/")).await.status,

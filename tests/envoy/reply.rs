@@ -177,7 +177,7 @@ async fn bodies_come_from_templates() {
     let json_body = json!({ "json": { "error": "slow_down", "wait": "{retry_after}", "hint": "{limit} in {window_seconds} s of {rule}.{limit_name}" } });
     let cases: [(Value, &str, &str); 3] = [
         (
-            json!({ "text": "{{{rule}}} {burst} {remaining}" }),
+            json!({ "text": "{{{rule}} {burst} {remaining}" }),
             "text/plain",
             "{per-client} 1 0",
         ),
@@ -255,8 +255,8 @@ async fn an_upstream_s_stricter_headers_stay() {
 
 /// A structured list of strings, with two parameters that each must have.
 fn list(answer: &Answer, name: &str, parameters: [&str; 2]) -> Vec<(String, [i64; 2])> {
-    let value = answer.header(name).unwrap_or_else(|| panic!("no {name}"));
-    let list: List = Parser::new(value)
+    let value = answer.lines(name).join(", ");
+    let list: List = Parser::new(&value)
         .parse()
         .unwrap_or_else(|error| panic!("{name}: {value}: {error}"));
     list.into_iter()

@@ -29,7 +29,8 @@ async fn the_smallest_configuration_limits_each_client() {
 /// What the README of loans-api tells its reader to type prints what it says.
 #[tokio::test]
 async fn loans_api_does_what_its_readme_shows() {
-    let steps = steps(&read("examples/loans-api/README.md"));
+    let readme = read("examples/loans-api/README.md");
+    let steps = steps(&readme);
     assert!(!steps.is_empty());
     for host in proxy::everywhere() {
         // Where a command takes a second, a token comes back meanwhile: what it prints is right, but another.
@@ -52,10 +53,24 @@ async fn loans_api_does_what_its_readme_shows() {
                     );
                 }
             }
+            if !slow {
+                assert_eq!(refusal_logged(&envoy.log()), refusal_logged(&readme));
+            }
             (!slow).then_some(())
         };
         proxy::until("a machine that is fast enough", told).await;
     }
+}
+
+/// The first refusal in a log, without the hash of whom it refused.
+fn refusal_logged(log: &str) -> Value {
+    let line = log
+        .lines()
+        .find(|line| line.contains("rate_limited"))
+        .expect("a refusal in the log");
+    let mut fields: Value = serde_json::from_str(&line[line.find('{').unwrap()..]).unwrap();
+    assert!(fields["key"].take().is_string(), "{line}");
+    fields
 }
 
 /// The Envoy configuration carries the document that stands beside it.

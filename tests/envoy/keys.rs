@@ -70,9 +70,9 @@ async fn each_key_part_tells_callers_apart() {
     let mut envoy = proxy::newest()
         .start(Listener::new(&json!({ "rules": [] })))
         .await;
-    for (part, requests) in parts.into_iter().zip(requests) {
+    for (case, (part, requests)) in parts.into_iter().zip(requests).enumerate() {
         envoy
-            .reload(&json!({ "domain": part.to_string(), "rules": [
+            .reload(&json!({ "domain": format!("case-{case}"), "rules": [
             { "name": "by-part", "key": [&part], "limits": [{ "requests": 1, "per": "1h" }] },
         ] }))
             .await;

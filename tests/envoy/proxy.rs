@@ -133,22 +133,24 @@ pub struct Envoy {
 impl Envoy {
     /// Replaces the filter's configuration and returns once every worker serves it.
     pub async fn reload(&mut self, filter: &Value) {
+        let refusals = self.stat(REJECTED).await;
         self.listener.replace(filter);
         self.deliver();
-        self.until_serving(self.listener.version).await;
+        until("the new configuration to serve", async || {
+            assert_eq!(self.stat(REJECTED).await, refusals, "refused: {filter}");
+            self.serves(self.listener.version).await.then_some(())
+        })
+        .await;
     }
 
     /// Offers a configuration that must be refused; returns the lines the filter logged about it.
     pub async fn reload_refused(&mut self, filter: &Value) -> Vec<String> {
-        let (refusals, logged) = (
-            self.stat("listener_manager.lds.update_rejected").await,
-            self.log().len(),
-        );
+        let (refusals, logged) = (self.stat(REJECTED).await, self.log().len());
         let kept = self.listener.clone();
         self.listener.replace(filter);
         self.deliver();
         until("a configuration to be refused", async || {
-            (self.stat("listener_manager.lds.update_rejected").await > refusals).then_some(())
+            (self.stat(REJECTED).await > refusals).then_some(())
         })
         .await;
         self.listener = kept;
@@ -281,20 +283,20 @@ impl Envoy {
         .await;
     }
 
-    /// Waits until every worker answers with this version of the listener.
-    async fn until_serving(&self, version: u32) {
-        until("the new configuration to serve", async || {
-            for mut connection in self.connect_all().await {
-                if connection.send(get(document::VERSION_PATH)).await.text() != version.to_string()
-                {
-                    return None;
-                }
+    /// Whether every worker answers with this version of the listener.
+    async fn serves(&self, version: u32) -> bool {
+        for mut connection in self.connect_all().await {
+            let answer = connection.send(get(document::VERSION_PATH)).await;
+            if answer.text() != version.to_string() {
+                return false;
             }
-            Some(())
-        })
-        .await;
+        }
+        true
     }
 }
+
+/// Counts the listeners that Envoy refused.
+const REJECTED: &str = "listener_manager.lds.update_rejected";
 
 impl Drop for Envoy {
     fn drop(&mut self) {

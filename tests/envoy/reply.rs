@@ -190,9 +190,9 @@ async fn bodies_come_from_templates() {
     ];
     for host in proxy::everywhere() {
         let mut envoy = host.start(Listener::new(&json!({ "rules": [] }))).await;
-        for (body, content_type, expected) in &cases {
+        for (case, (body, content_type, expected)) in cases.iter().enumerate() {
             let mut filter = per_client(&json!([{ "requests": 1, "per": "1h" }]));
-            filter["domain"] = content_type.to_string().replace('/', "-").into();
+            filter["domain"] = format!("body-{case}").into();
             filter["response"] = json!({ "body": body });
             envoy.reload(&filter).await;
             let mut caller = envoy.connect().await;

@@ -39,16 +39,6 @@ impl Listener {
         }
     }
 
-    /// The document as a `Struct`, whose numbers are floats, as Istio and Envoy Gateway carry it.
-    pub fn with_struct(filter: &Value) -> Self {
-        let configuration =
-            json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": filter });
-        Self {
-            configuration,
-            ..Self::default()
-        }
-    }
-
     /// Accepts requests with headers of up to this size; Envoy's own default is 60.
     pub fn max_request_headers_kib(self, kib: u32) -> Self {
         Self {

@@ -115,12 +115,12 @@ async fn a_changed_limit_applies_at_once() {
     }
 }
 
-/// `Struct` carries every number as a float, and means the same document.
+/// A control plane that holds the document as a `Struct` writes every number as a float.
 #[tokio::test]
-async fn the_document_may_come_as_a_struct() {
+async fn whole_numbers_may_be_written_as_floats() {
     for host in proxy::everywhere() {
-        let filter = per_client(&json!([{ "requests": 1, "per": "1h", "burst": 2 }]));
-        let envoy = host.start(Listener::with_struct(&filter)).await;
+        let filter = per_client(&json!([{ "requests": 1.0, "per": "1h", "burst": 2.0 }]));
+        let envoy = host.start(Listener::new(&filter)).await;
         assert_eq!(
             envoy.connect().await.statuses(3, || get("/")).await,
             [200, 200, 429]

@@ -73,7 +73,12 @@ pub fn fill(
     at: u32,
     produce: impl FnOnce(&mut Host) -> Result<Vec<u8>, Denied>,
 ) -> Answer {
-    let result = scripted(guest.data_mut(), name, produce);
+    let host = guest.data_mut();
+    let result = match host.script.next(name) {
+        None | Some(Fault::Status(status::OK)) => produce(host),
+        Some(Fault::Status(code)) => Err(Denied::Status(code)),
+        Some(Fault::Bytes(bytes)) => Ok(bytes),
+    };
     if let Ok(bytes) = &result {
         write(guest, at, bytes)?;
     }
@@ -88,7 +93,13 @@ pub fn data(
     out: (u32, u32),
     produce: impl FnOnce(&mut Host) -> Result<Vec<u8>, Denied>,
 ) -> Answer {
-    let result = scripted(guest.data_mut(), name, produce);
+    let host = guest.data_mut();
+    let result = match host.script.next(name) {
+        None => produce(host),
+        Some(Fault::Status(status::OK)) => Ok(Vec::new()),
+        Some(Fault::Status(code)) => Err(Denied::Status(code)),
+        Some(Fault::Bytes(bytes)) => Ok(bytes),
+    };
     if let Ok(bytes) = &result {
         hand_over(guest, out, bytes)?;
     }
@@ -98,19 +109,6 @@ pub fn data(
         arguments,
         result.map(|bytes| format!(" -> {} B", bytes.len())),
     )
-}
-
-fn scripted(
-    host: &mut Host,
-    name: &'static str,
-    produce: impl FnOnce(&mut Host) -> Result<Vec<u8>, Denied>,
-) -> Result<Vec<u8>, Denied> {
-    match host.script.next(name) {
-        None => produce(host),
-        Some(Fault::Status(status::OK)) => Ok(Vec::new()),
-        Some(Fault::Status(code)) => Err(Denied::Status(code)),
-        Some(Fault::Bytes(bytes)) => Ok(bytes),
-    }
 }
 
 /// Allocates in the module and copies; for no bytes the hosts allocate nothing and answer with null.

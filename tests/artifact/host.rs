@@ -104,8 +104,8 @@ pub enum At {
 /// What is answered in place of the truth.
 #[derive(Clone)]
 pub enum Fault {
-    /// Nothing is done, this status comes back. With [`status::OK`] nothing is lost on a call that
-    /// writes, and a call that reads returns nothing.
+    /// Nothing is done, this status comes back. [`status::OK`] is no fault, but for a call that returns
+    /// data: it then returns none.
     Status(i32),
     /// The call succeeds with these bytes.
     Bytes(Vec<u8>),

@@ -1,32 +1,23 @@
-//! The imports from `env`: the proxy-wasm ABI 0.2.1, as far as the module uses it.
+//! The imports from `env` that are not about a stream: log, configuration, shared data, metrics.
 
 use wasmi::Linker;
 use wasmi::errors::LinkerError;
 
-use crate::boundary::{
-    Answer, Denied, Guest, bytes, data, effect, fill, key, path, unexpected, write,
-};
-use crate::header_map::{HeaderMap, show};
-use crate::host::{Host, Phase, Reply, Stream};
+use crate::boundary::{Answer, Denied, Guest, bytes, data, effect, fill, key, unexpected, write};
+use crate::header_map::show;
+use crate::host::Host;
 use crate::process::Kind;
 use crate::shared_data::Dialect;
 use crate::status;
 
-/// Everything that the module may import from `env`.
+/// All of them.
 pub fn link(linker: &mut Linker<Host>) -> Result<(), LinkerError> {
     linker
         .func_wrap("env", "proxy_log", log)?
         .func_wrap("env", "proxy_set_tick_period_milliseconds", set_tick_period)?
         .func_wrap("env", "proxy_get_buffer_bytes", get_buffer)?
-        .func_wrap("env", "proxy_get_header_map_pairs", get_pairs)?
-        .func_wrap("env", "proxy_get_header_map_value", get_header)?
-        .func_wrap("env", "proxy_add_header_map_value", add_header)?
-        .func_wrap("env", "proxy_replace_header_map_value", replace_header)?
-        .func_wrap("env", "proxy_get_property", get_property)?
-        .func_wrap("env", "proxy_set_property", set_property)?
         .func_wrap("env", "proxy_get_shared_data", get_shared_data)?
         .func_wrap("env", "proxy_set_shared_data", set_shared_data)?
-        .func_wrap("env", "proxy_send_local_response", send_local_response)?
         .func_wrap("env", "proxy_define_metric", define_metric)?
         .func_wrap("env", "proxy_increment_metric", increment_metric)?
         .func_wrap("env", "proxy_record_metric", record_metric)?;
@@ -88,126 +79,6 @@ fn get_buffer(
     )
 }
 
-fn get_pairs(mut guest: Guest<'_>, map: u32, value: u32, value_length: u32) -> Answer {
-    let name = map_name(map);
-    data(
-        &mut guest,
-        "get_header_map_pairs",
-        name,
-        (value, value_length),
-        |host| Ok(header_map(host, map)?.serialise()),
-    )
-}
-
-fn get_header(
-    mut guest: Guest<'_>,
-    map: u32,
-    name: u32,
-    name_length: u32,
-    value: u32,
-    value_length: u32,
-) -> Answer {
-    let name = bytes(&guest, name, name_length)?;
-    let arguments = format!("{} {}", map_name(map), show(&name));
-    data(
-        &mut guest,
-        "get_header_map_value",
-        &arguments,
-        (value, value_length),
-        |host| {
-            let found = header_map(host, map)?.first(&name).map(<[u8]>::to_vec);
-            found.ok_or(Denied::Status(status::NOT_FOUND))
-        },
-    )
-}
-
-fn add_header(
-    mut guest: Guest<'_>,
-    map: u32,
-    name: u32,
-    name_length: u32,
-    value: u32,
-    value_length: u32,
-) -> Answer {
-    let (name, value) = (
-        bytes(&guest, name, name_length)?,
-        bytes(&guest, value, value_length)?,
-    );
-    let arguments = format!("{} {}: {}", map_name(map), show(&name), show(&value));
-    effect(&mut guest, "add_header_map_value", &arguments, |host| {
-        header_map(host, map)?.add(&name, &value);
-        Ok(())
-    })
-}
-
-fn replace_header(
-    mut guest: Guest<'_>,
-    map: u32,
-    name: u32,
-    name_length: u32,
-    value: u32,
-    value_length: u32,
-) -> Answer {
-    let (name, value) = (
-        bytes(&guest, name, name_length)?,
-        bytes(&guest, value, value_length)?,
-    );
-    let arguments = format!("{} {}: {}", map_name(map), show(&name), show(&value));
-    effect(&mut guest, "replace_header_map_value", &arguments, |host| {
-        header_map(host, map)?.replace(&name, &value);
-        Ok(())
-    })
-}
-
-fn get_property(
-    mut guest: Guest<'_>,
-    start: u32,
-    length: u32,
-    value: u32,
-    value_length: u32,
-) -> Answer {
-    let wanted = bytes(&guest, start, length)?;
-    data(
-        &mut guest,
-        "get_property",
-        &path(&wanted),
-        (value, value_length),
-        |host| {
-            let Some(stream) = host.stream() else {
-                return unexpected("a property read in a root context kills a worker of Kong");
-            };
-            match stream.properties.get(&wanted) {
-                None => unexpected("the script has no such property"),
-                Some(None) => Err(Denied::Status(status::NOT_FOUND)),
-                Some(Some(value)) => Ok(value.clone()),
-            }
-        },
-    )
-}
-
-fn set_property(
-    mut guest: Guest<'_>,
-    start: u32,
-    length: u32,
-    value: u32,
-    value_length: u32,
-) -> Answer {
-    let name = path(&bytes(&guest, start, length)?);
-    let value = show(&bytes(&guest, value, value_length)?);
-    effect(
-        &mut guest,
-        "set_property",
-        &format!("{name} = {value}"),
-        |host| {
-            if host.process.borrow().dialect() == Dialect::Kong {
-                return Err(Denied::Status(status::BAD_ARGUMENT));
-            }
-            stream(host)?.set.insert(name.clone(), value.clone());
-            Ok(())
-        },
-    )
-}
-
 fn get_shared_data(
     mut guest: Guest<'_>,
     start: u32,
@@ -254,53 +125,6 @@ fn set_shared_data(
     })
 }
 
-#[expect(clippy::too_many_arguments, reason = "the ABI has them")]
-fn send_local_response(
-    mut guest: Guest<'_>,
-    status: u32,
-    details: u32,
-    details_length: u32,
-    body: u32,
-    body_length: u32,
-    headers: u32,
-    headers_length: u32,
-    grpc_status: i32,
-) -> Answer {
-    let details = show(&bytes(&guest, details, details_length)?);
-    let body = show(&bytes(&guest, body, body_length)?);
-    let headers = bytes(&guest, headers, headers_length)?;
-    let parsed = HeaderMap::parse(&headers);
-    let shown: Vec<_> = parsed.iter().flat_map(|map| &map.0).map(line).collect();
-    let grpc = if grpc_status < 0 {
-        String::new()
-    } else {
-        format!(" grpc-status {grpc_status}")
-    };
-    let arguments = format!("{status} {details}{grpc}{}\n    | {body}", shown.concat());
-    effect(&mut guest, "send_local_response", &arguments, |host| {
-        let Some(headers) = parsed else {
-            return unexpected("the headers are no header map");
-        };
-        let stream = stream(host)?;
-        if stream.phase != Phase::Request || stream.reply.is_some() {
-            return unexpected("one reply, in the request phase");
-        }
-        stream.response = headers.clone();
-        stream
-            .response
-            .0
-            .insert(0, (b":status".to_vec(), status.to_string().into_bytes()));
-        stream.reply = Some(Reply {
-            status,
-            details,
-            headers,
-            body,
-            grpc_status,
-        });
-        Ok(())
-    })
-}
-
 fn define_metric(mut guest: Guest<'_>, kind: u32, name: u32, length: u32, id: u32) -> Answer {
     let name = show(&bytes(&guest, name, length)?);
     let (kind, shown) = match kind {
@@ -339,7 +163,10 @@ fn increment_metric(mut guest: Guest<'_>, id: u32, offset: i64) -> Answer {
                 Some((Kind::Gauge, _)) if process.dialect() == Dialect::Kong => {
                     unexpected("incrementing a gauge traps on Kong")
                 }
-                Some(_) => Ok(process.metrics.add(&name, offset)),
+                Some(_) => {
+                    process.metrics.add(&name, offset);
+                    Ok(())
+                }
             }
         },
     )
@@ -357,36 +184,10 @@ fn record_metric(mut guest: Guest<'_>, id: u32, value: u64) -> Answer {
         |host| match defined {
             Some((Kind::Gauge, _)) => {
                 let value = value.try_into().unwrap();
-                Ok(host.process.borrow_mut().metrics.set(&name, value))
+                host.process.borrow_mut().metrics.set(&name, value);
+                Ok(())
             }
             _ => unexpected("no such gauge"),
         },
     )
-}
-
-fn stream(host: &mut Host) -> Result<&mut Stream, Denied> {
-    host.stream()
-        .map_or_else(|| unexpected("there is no stream"), Ok)
-}
-
-/// The map, where the hosts let it be reached: the request's in its phase only.
-fn header_map(host: &mut Host, map: u32) -> Result<&mut HeaderMap, Denied> {
-    let stream = stream(host)?;
-    match (map, stream.phase) {
-        (0, Phase::Request) => Ok(&mut stream.request),
-        (2, Phase::Response) => Ok(&mut stream.response),
-        (_, phase) => unexpected(format!("not in phase {phase:?}")),
-    }
-}
-
-fn map_name(map: u32) -> &'static str {
-    match map {
-        0 => "request",
-        2 => "response",
-        _ => "?",
-    }
-}
-
-fn line((name, value): &(Vec<u8>, Vec<u8>)) -> String {
-    format!("\n    {}: {}", show(name), show(value))
 }

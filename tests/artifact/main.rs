@@ -14,6 +14,7 @@
 )]
 
 mod boundary;
+mod calls;
 mod golden;
 mod header_map;
 mod host;
@@ -21,8 +22,10 @@ mod hostcalls;
 mod module;
 mod process;
 mod request;
+mod scene;
 mod shared_data;
 mod status;
+mod stream_calls;
 mod surface;
 mod wasi;
 mod worker;

@@ -61,6 +61,12 @@ impl Request {
         self
     }
 
+    /// A property that no correct module reads for this request.
+    pub fn without_property(mut self, path: &[u8]) -> Self {
+        self.stream.properties.remove(path);
+        self
+    }
+
     pub fn method(mut self, method: &str) -> Self {
         self.stream.request.replace(b":method", method.as_bytes());
         self

@@ -7,7 +7,7 @@ use crate::host::{Host, Phase, Reply, Script, Stream};
 use crate::module::artifact;
 use crate::process::Shared;
 use crate::request::Request;
-use crate::{hostcalls, wasi};
+use crate::{hostcalls, stream_calls, wasi};
 
 /// More than any callback may burn; an endless loop ends here.
 const FUEL: u64 = 200_000_000;
@@ -35,7 +35,7 @@ pub struct Exchange {
     pub reply: Option<Reply>,
     /// Headers as the client gets them.
     pub response: HeaderMap,
-    /// Instructions of the module, all callbacks together.
+    /// What the module's code burnt, all callbacks together.
     pub fuel: u64,
     /// Calls of `proxy_on_memory_allocate`.
     pub allocations: u64,
@@ -56,6 +56,7 @@ impl Worker {
         store.set_fuel(FUEL).unwrap();
         let mut linker = Linker::new(&artifact.engine);
         hostcalls::link(&mut linker).unwrap();
+        stream_calls::link(&mut linker).unwrap();
         wasi::link(&mut linker).unwrap();
         let instance = linker
             .instantiate_and_start(&mut store, &artifact.module)

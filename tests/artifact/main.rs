@@ -15,6 +15,8 @@
 
 mod boundary;
 mod calls;
+mod faults;
+mod garbage;
 mod golden;
 mod header_map;
 mod host;

@@ -16,6 +16,7 @@
 mod boundary;
 mod calls;
 mod faults;
+mod fuzz;
 mod garbage;
 mod golden;
 mod header_map;

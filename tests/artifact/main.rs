@@ -15,6 +15,7 @@
 
 mod boundary;
 mod calls;
+mod cost;
 mod faults;
 mod fuzz;
 mod garbage;

@@ -249,6 +249,23 @@ fn another_worker_is_faster_for_ever() {
 }
 
 #[test]
+fn a_store_that_cannot_be_used() {
+    const INTERNAL_FAILURE: i32 = 10;
+    let broken = || {
+        (
+            At::Every("get_shared_data"),
+            Fault::Status(INTERNAL_FAILURE),
+        )
+    };
+    let deny = PER_CLIENT.replace(r#""key""#, r#""on_fault": "deny", "key""#);
+    for (case, configuration) in [("fault-allowed", PER_CLIENT), ("fault-denied", &deny)] {
+        let mut scene = Scene::new(configuration);
+        let exchange = scene.scripted(Script::new([broken()]), &Request::get("/"));
+        check(case, &exchange);
+    }
+}
+
+#[test]
 fn configuring() {
     let mut scene = Scene::new(PER_CLIENT);
     scene.worker.configure(PER_CLIENT);

@@ -108,6 +108,22 @@ fn a_vm_that_was_rebuilt_forgives_nothing() {
 }
 
 #[test]
+fn a_reload_keeps_the_counters() {
+    for dialect in DIALECTS {
+        let mut scene = Scene::on(dialect, ONE_AN_HOUR);
+        scene.admit(1, &Request::get("/"));
+        let reloaded = ONE_AN_HOUR.replace("[]", r#"["x-ratelimit"]"#);
+        let old = scene.root;
+        scene.root = scene.worker.accept(&reloaded);
+        scene.worker.delete(old.id);
+        assert!(
+            !scene.exchange(&Request::get("/")).admitted(),
+            "{dialect:?}"
+        );
+    }
+}
+
+#[test]
 fn clients_are_counted_apart() {
     for dialect in DIALECTS {
         let mut scene = Scene::on(dialect, ONE_AN_HOUR);

@@ -4,4 +4,5 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod eviction;
+mod interleavings;
 mod world;

@@ -71,23 +71,17 @@ impl Engine {
         ));
     }
 
-    /// Whether it has a table.
-    #[must_use]
-    pub const fn has_table(&self) -> bool {
-        self.table.is_some()
-    }
-
     /// The plan.
     #[must_use]
     pub const fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// The rules that a request meets. Empty: it passes, and nothing more need be read.
-    pub fn select<S: Source>(&self, facts: &mut Facts<'_, S>) -> Vec<Met> {
-        let mut met = Vec::new();
+    /// Lists the rules that a request meets. None: it passes, and nothing more need be read.
+    pub fn select<S: Source>(&self, facts: &mut Facts<'_, S>, met: &mut Vec<Met>) {
+        met.clear();
         if !self.plan.enabled {
-            return met;
+            return;
         }
         for (index, rule) in self.plan.rules.iter().enumerate() {
             if rule.limits.is_empty()
@@ -110,7 +104,6 @@ impl Engine {
                 Key::Skip => {}
             }
         }
-        met
     }
 
     /// Decides about a request that meets these rules, and charges it if it is admitted.
@@ -309,8 +302,9 @@ impl Engine {
     }
 
     fn conclude(&self, met: &[Met], entries: &[Entry<'_>], settled: Settled, now: Now) -> Decision {
-        let mut decision = Decision::default();
         let admitted = settled == Settled::Admitted;
+        let mut decision = Decision::default();
+        decision.rules.reserve_exact(met.len());
         for (index, (met, entry)) in met.iter().zip(entries).enumerate() {
             let effect = match settled {
                 Settled::Contended(at) | Settled::Unavailable(at) if at == index => Effect::Refused,

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use weir::config;
-use weir::engine::{Engine, Incidents};
+use weir::engine::{Engine, Incidents, Met};
 use weir::facts::{Facts, Source};
 use weir::local::store::{Fault, Founding, SharedData, Swap};
 use weir::reply::draft_11::Policies;
@@ -153,6 +153,8 @@ struct Worker {
     engine: Engine,
     policies: Policies,
     shared: Shared,
+    /// Kept between requests, as the host edge does.
+    met: Vec<Met>,
 }
 
 /// What one request cost.
@@ -175,6 +177,7 @@ impl Worker {
             engine,
             policies,
             shared,
+            met: Vec::new(),
         }
     }
 
@@ -182,7 +185,8 @@ impl Worker {
     fn exchange(&mut self) -> (Allocations, bool) {
         let mut source = uncounted(request);
         let mut facts = Facts::new(&mut source);
-        let (select, met) = counted(|| self.engine.select(&mut facts));
+        let mut met = std::mem::take(&mut self.met);
+        let (select, ()) = counted(|| self.engine.select(&mut facts, &mut met));
         let mut incidents = Incidents::default();
         let shared = &mut self.shared;
         let (decide, decision) = counted(|| {
@@ -191,6 +195,7 @@ impl Worker {
             }
             Some(self.engine.decide(&met, NOW, shared, &mut incidents))
         });
+        self.met = met;
         let plan = self.engine.plan();
         let (reply, refused) = counted(|| {
             let decision = decision.as_ref()?;

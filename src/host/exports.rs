@@ -1,7 +1,7 @@
 //! What the host calls. Everything else in the module is removed from its exports.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Mutex;
 
 use super::meter::Registry;
@@ -12,8 +12,7 @@ use crate::reply::headers::ResponseHeaders;
 /// What one VM holds. Every plugin of one identity shares it; each has a root of its own, and so have the
 /// configurations before and after a reload while the former drains.
 struct Vm {
-    /// Contexts are numbered by the host, so their hash needs no secret.
-    contexts: HashMap<u32, Context, BuildHasherDefault<DefaultHasher>>,
+    contexts: HashMap<u32, Context, BuildHasherDefault<Spread>>,
     metrics: Registry,
     told: Told,
 }
@@ -34,6 +33,27 @@ static VM: Mutex<Vm> = Mutex::new(Vm {
     told: Told::new(),
 });
 
+/// Hashes a context's number: the host counts them up, so they need spreading and no secret.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // Odd, with bits all over: the upper bits pick a group's tag, the lower ones the group.
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 /// Runs `act` on the VM's state; a callback inside another one, which no host makes, does nothing.
 fn with_vm<T>(otherwise: T, act: impl FnOnce(&mut Vm) -> T) -> T {
     match VM.try_lock() {
@@ -47,6 +67,18 @@ const PAUSE: u32 = 1;
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
+
+unsafe extern "C" {
+    /// Made by the linker. If nothing called it, the linker would wrap every export in a call of its own.
+    fn __wasm_call_ctors();
+}
+
+/// The host calls it once, before anything else.
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: called once, first.
+    unsafe { __wasm_call_ctors() }
+}
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(context: u32, root: u32) {

@@ -7,7 +7,7 @@ use super::request::Request;
 use super::shared::Shared;
 use crate::config;
 use crate::decision::Decision;
-use crate::engine::{Engine, Incidents};
+use crate::engine::{Engine, Incidents, Met};
 use crate::facts::Facts;
 use crate::key;
 use crate::local::store::{Fault, Founding};
@@ -31,6 +31,10 @@ pub struct Root {
     meter: Meter,
     clock: Clock,
     lines: RefusalLines,
+    /// What its table is found by; `None` as long as the shared data could not be used.
+    founding: Option<Founding>,
+    /// The rules that the request in hand meets; kept for its memory.
+    met: Vec<Met>,
 }
 
 /// What happens to a request.
@@ -71,6 +75,8 @@ impl Root {
             lines: RefusalLines::new(plan.log.refusals_per_second),
             engine: Engine::new(plan),
             clock: Clock::default(),
+            founding: None,
+            met: Vec::new(),
         };
         if let Err(incident) = root.join() {
             told.tell(incident);
@@ -84,19 +90,23 @@ impl Root {
     pub fn on_request(&mut self, told: &mut Told) -> Verdict {
         let mut request = Request;
         let mut facts = Facts::new(&mut request);
-        let met = self.engine.select(&mut facts);
-        if met.is_empty() {
+        self.engine.select(&mut facts, &mut self.met);
+        if self.met.is_empty() {
             return Verdict::Pass(None);
         }
         let mut incidents = Incidents::default();
         let (decision, now) = match self.now() {
             Ok(now) => (
-                self.engine.decide(&met, now, &mut Shared, &mut incidents),
+                self.engine
+                    .decide(&self.met, now, &mut Shared, &mut incidents),
                 now,
             ),
             Err(incident) => {
                 told.tell(incident);
-                (self.engine.decide_without_counters(&met), Now::default())
+                (
+                    self.engine.decide_without_counters(&self.met),
+                    Now::default(),
+                )
             }
         };
         self.meter.count(&decision);
@@ -127,10 +137,11 @@ impl Root {
         }
     }
 
-    /// Sets the gauge of tracked keys, and joins a table that could not be joined before.
+    /// Joins the table again, in case there was none or the host has forgotten where it is, and sets the gauge
+    /// of tracked keys.
     pub fn on_tick(&mut self, told: &mut Told) {
-        if !self.engine.has_table() && self.join().is_err() {
-            return;
+        if let Err(incident) = self.join() {
+            told.tell(incident);
         }
         match self.clock.read_both() {
             Ok(now) => {
@@ -162,11 +173,20 @@ impl Root {
 
     fn join(&mut self) -> Result<(), Incident> {
         self.clock.read_both().map_err(|_| Incident::Clock)?;
-        let mut seed = [0; 16];
-        let host = |refusal: call::Refusal| Incident::Store(Fault::Host(refusal.status()));
-        call::random(&mut seed).map_err(host)?;
+        let seed = match self.founding {
+            Some(founding) => founding.seed,
+            None => {
+                let mut seed = [0; 16];
+                let host = |refusal: call::Refusal| Incident::Store(Fault::Host(refusal.status()));
+                call::random(&mut seed).map_err(host)?;
+                seed
+            }
+        };
         let founding = Founding::join(&mut Shared, seed).map_err(Incident::Store)?;
-        self.engine.join(&founding);
+        if self.founding != Some(founding) {
+            self.engine.join(&founding);
+            self.founding = Some(founding);
+        }
         Ok(())
     }
 

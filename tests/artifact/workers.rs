@@ -181,3 +181,15 @@ fn the_same_metrics_are_defined_once_in_a_vm() {
     scene.worker.accept(PER_CLIENT);
     assert_eq!(scene.process.borrow().metrics.definitions(), before);
 }
+
+/// Kong's zone may evict any key. What all workers agreed on must then come back as it was, or each worker
+/// that starts later keeps counters of its own.
+#[test]
+fn a_founding_that_was_evicted_comes_back_as_it_was() {
+    let mut scene = Scene::on(Dialect::Kong, ONE_AN_HOUR);
+    scene.process.borrow_mut().shared_data.forget();
+    scene.worker.tick(scene.root);
+    let (mut later, root) = scene.second_worker(ONE_AN_HOUR);
+    scene.admit(1, &Request::get("/"));
+    assert!(!later.exchange(root, &Request::get("/")).admitted());
+}

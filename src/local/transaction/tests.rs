@@ -2,10 +2,10 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::units::Instant;
 use crate::local::gcra::Bucket;
 use crate::local::limit::Algorithm;
 use crate::local::store::Dialect;
+use crate::units::Instant;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

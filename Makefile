@@ -69,6 +69,30 @@ build: rust wasm-opt ## the module as it ships, at dist/weir.wasm
 	@wasm-opt $(WASM_OPT) $(WASM) -o dist/weir.wasm
 	@printf '    %s bytes\n' "$$(stat -c %s dist/weir.wasm)"
 
+# --- watching it, and proving it ------------------------------------------------
+
+.PHONY: demo
+demo: build envoy-newest ## a limit at work in a real Envoy
+	$(call debian,curl,curl)
+	@envoy/demo $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy
+
+.PHONY: check
+check: rust ## format, lints, layering, unit tests: what must pass before a commit
+	$(call say,format and lints)
+	@cargo fmt --check
+	@cargo clippy -q --locked --all-targets -- -D warnings
+	@cargo clippy -q --locked --lib --target wasm32-wasip1 -- -D warnings
+	$(call say,unit tests)
+	@cargo test -q --locked --lib
+
+.PHONY: test
+test: check build envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runner ## everything, the shipped module in real Envoys included
+	$(call debian,curl,curl)
+	$(call say,the core as 32-bit wasm in Node)
+	@cargo test -q --locked --lib --target wasm32-unknown-unknown
+	$(call say,the configuration$(comma) the replies$(comma) the proofs$(comma) the shipped module$(comma) real Envoys)
+	@cargo test --locked --tests
+
 # --- what it costs --------------------------------------------------------------
 
 .PHONY: bench

@@ -1,6 +1,11 @@
 //! Configurations as operators write them: what is accepted, and every message word for word.
 
 #![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where it is surprised"
+)]
 
 #[path = "config/properties.rs"]
 mod properties;

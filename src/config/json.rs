@@ -68,7 +68,7 @@ const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
     reason = "checked: integral, in 0..=2^53"
 )]
 fn exact_integer(number: f64) -> Option<u64> {
-    (number >= 0.0 && number <= MAX_EXACT && number.fract() == 0.0).then_some(number as u64)
+    ((0.0..=MAX_EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
 impl fmt::Display for Node {

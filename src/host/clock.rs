@@ -3,12 +3,18 @@
 use super::call::{self, Outcome};
 use crate::units::{Instant, Nanos, Now, UnixTime};
 
+/// How far the clocks may drift apart before the wall clock is set anew.
+///
+/// Two readings of both are never equally far apart: without this the end of one window would be told as two
+/// different instants, and as two different seconds when it falls on one.
+const DRIFT: Nanos = Nanos::MILLISECOND;
+
 /// Reads time, the wall clock only where its last reading will not do.
 ///
 /// Each reading costs the host about 1,300 instructions.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock {
-    /// Wall clock minus monotonic clock when both were last read.
+    /// Wall clock minus monotonic clock, within [`DRIFT`].
     skew: Nanos,
 }
 
@@ -17,8 +23,14 @@ impl Clock {
     pub fn read_both(&mut self) -> Outcome<Now> {
         let unix = UnixTime(call::clock(call::Clock::Realtime)?);
         let monotonic = Instant(call::clock(call::Clock::Monotonic)?);
-        self.skew = Nanos(unix.0.saturating_sub(monotonic.0));
-        Ok(Now { monotonic, unix })
+        let skew = Nanos(unix.0.saturating_sub(monotonic.0));
+        if skew.0.abs_diff(self.skew.0) > DRIFT.0 {
+            self.skew = skew;
+        }
+        Ok(Now {
+            monotonic,
+            unix: UnixTime(monotonic.0).plus(self.skew),
+        })
     }
 
     /// The monotonic clock; the wall clock as of the last reading of both.

@@ -245,7 +245,7 @@ impl Tag {
 }
 
 const fn millis(nanos: u64) -> u64 {
-    nanos / Nanos::MILLISECOND.0 & PERIOD_MASK
+    (nanos / Nanos::MILLISECOND.0) & PERIOD_MASK
 }
 
 #[cfg(test)]

@@ -99,9 +99,8 @@ impl Bucket {
         }
         // The first `now` whose horizon reaches `after`.
         let short = after.instant.since(horizon.instant).0;
-        Err(Wait::After(Nanos(
-            short + u64::from(after.rest > horizon.rest),
-        )))
+        let rounded = u64::from(after.rest > horizon.rest);
+        Err(Wait::After(Nanos(short.saturating_add(rounded))))
     }
 
     /// The state after a charge of `cost` is taken back, when up to `elapsed` has passed since.
@@ -142,7 +141,8 @@ impl Bucket {
         let left = u32::try_from(left)
             .unwrap_or(u32::MAX)
             .min(self.capacity.get());
-        (left, Nanos(missing_time.0 + u64::from(state.rest > 0)))
+        let rounded = u64::from(state.rest > 0);
+        (left, Nanos(missing_time.0.saturating_add(rounded)))
     }
 
     /// A state that was written under another `requests` or capacity, as it counts here from `now` on.

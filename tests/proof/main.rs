@@ -3,6 +3,7 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
+mod arithmetic;
 mod eviction;
 mod interleavings;
 mod world;

@@ -1,0 +1,6 @@
+//! The arithmetic of limits against exact models, for any numbers, times and clocks.
+
+mod buckets;
+mod extremes;
+mod model;
+mod windows;

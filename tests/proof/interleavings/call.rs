@@ -166,9 +166,8 @@ impl Call<'_> {
         counters
             .map(|counter| {
                 let set = (counter.key() == key).then(|| self.state.set_of(self.world, counter))?;
-                let cells = set?.find(counter.fingerprint)?;
-                let limit = counter.limits.first()?;
-                Some(counted(limit, cells[0]))
+                let cell = set?.find(counter.fingerprint)?.next()?;
+                Some(counted(counter.limits.first()?, cell))
             })
             .collect()
     }

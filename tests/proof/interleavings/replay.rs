@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::Hash;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
+use weir::local::cell::Cell;
 use weir::local::limit::Limit;
 use weir::local::set::Set;
 use weir::local::table::Stats;
@@ -142,14 +143,10 @@ impl State {
     /// What each limit of a counter has counted, as it is stored.
     fn stored(&self, world: &World, counter: &Counter) -> Vec<u32> {
         let set = self.set_of(world, counter);
-        let cells = set.and_then(|set| set.find(counter.fingerprint));
-        let limits = counter.limits.iter().enumerate();
-        limits
-            .map(|(index, limit)| {
-                let cell = cells.map(|cells| cells[index]).unwrap_or_default();
-                counted(limit, cell)
-            })
-            .collect()
+        let cells = set.iter().filter_map(|set| set.find(counter.fingerprint));
+        let cells = cells.flatten().chain(std::iter::repeat(Cell::default()));
+        let limits = counter.limits.iter().zip(cells);
+        limits.map(|(limit, cell)| counted(limit, cell)).collect()
     }
 
     pub fn set_of(&self, world: &World, counter: &Counter) -> Option<Set> {

@@ -2,7 +2,7 @@
 
 use weir::local::cell::Cell;
 use weir::local::limit::Limit;
-use weir::local::set::{Cells, Class, Set};
+use weir::local::set::{Class, Set};
 use weir::local::store::Dialect;
 use weir::local::table::Table;
 use weir::local::transaction::{Demand, Entry};
@@ -67,12 +67,10 @@ impl Counter {
         let now = at(Nanos(0));
         let place = self.table.place(self.class(), self.fingerprint);
         let mut set = Set::empty(place, self.class());
-        let mut cells = Cells::default();
-        for (limit, cell) in self.limits.iter().zip(&mut cells) {
-            *cell = limit.charge(*cell, now, limit.capacity()).expect("it fits");
-        }
+        let full = |limit: &Limit| limit.charge(Cell::default(), now, limit.capacity());
+        let cells: Vec<Cell> = self.limits.iter().flat_map(full).collect();
         for other in OTHERS {
-            let _ = set.place(other, self.rule, &cells, now);
+            let _ = set.place(other, self.rule, cells.iter().copied(), now);
         }
         (self.key(), set.seal(now.monotonic).to_vec())
     }

@@ -2,11 +2,14 @@
 //!
 //! What this crate does *not* do outside `host`: call the proxy, read a clock, draw randomness, read the
 //! environment. Time, seed and bytes go in; values come out. The modules in the order in which data flows
-//! through them; each uses only those above it:
+//! through them; each uses only those above it, and `tests/layering.rs` holds them to it:
 //!
-//! [`units`] time and amounts · [`local`] limits and the table that keeps their state · [`path`] ·
-//! [`plan`] what is run · [`config`] how a plan is made · [`decision`] what was decided · [`reply`] what the
-//! client sees.
+//! [`units`] time and amounts · [`local`] limits and the table that keeps their state · [`path`] paths and
+//! queries · [`config::json`] what was written · [`reply::template`] texts with placeholders · [`plan`] what
+//! is run · [`config`] how a plan is made · [`address`] where a client is · [`facts`] what is known of a
+//! request · [`select`] which rules it meets · [`key`] what it is counted by · [`decision`] what was
+//! decided · [`engine`] how · [`reply`] what the client sees · [`metrics`] what is counted · [`log`] what the
+//! operator reads · `host` the proxy.
 
 pub mod address;
 pub mod config;

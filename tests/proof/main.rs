@@ -2,6 +2,14 @@
 //! interleaving of a few workers, and floods in virtual time.
 
 #![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where it is surprised"
+)]
 
 mod arithmetic;
 mod eviction;

@@ -17,6 +17,7 @@
 mod bucket;
 mod client;
 mod document;
+#[allow(dead_code, reason = "shared with the benches")]
 mod proxy;
 mod readme;
 

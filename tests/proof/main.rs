@@ -14,4 +14,5 @@
 mod arithmetic;
 mod eviction;
 mod interleavings;
+mod simulation;
 mod world;

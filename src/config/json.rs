@@ -211,3 +211,77 @@ impl<'de> Visitor<'de> for NodeVisitor {
         Ok(Node::Object(object))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn numbers_keep_what_they_were() {
+        for text in [
+            "0",
+            "20",
+            "-20",
+            "0.5",
+            "-0.25",
+            "20.5",
+            "0.1",
+            "1.15",
+            "1e-7",
+            "0.000123",
+            "429.0",
+            "9007199254740992",
+            "18446744073709551615",
+            "123456.789012345",
+        ] {
+            let node = Node::parse(text.as_bytes()).unwrap();
+            assert_eq!(
+                node.to_string().parse::<f64>(),
+                text.parse::<f64>(),
+                "{text}"
+            );
+        }
+        for text in ["1e300", "1e-300", "0.30000000000000004"] {
+            let node = Node::parse(text.as_bytes()).unwrap();
+            assert_eq!(
+                node.to_string(),
+                "a number of more than 15 digits",
+                "{text}"
+            );
+        }
+        assert_eq!(Node::parse(b"429.0").unwrap().to_string(), "429");
+        assert_eq!(Node::parse(b"0.05").unwrap().to_string(), "0.05");
+    }
+
+    #[test]
+    fn only_whole_floats_are_integers() {
+        let unsigned = |text: &str| Node::parse(text.as_bytes()).unwrap().as_unsigned();
+        assert_eq!(unsigned("20.0"), Some(20));
+        assert_eq!(unsigned("2e1"), Some(20));
+        for text in ["20.5", "-1", "-1.0", "1e300", "\"20\"", "null"] {
+            assert_eq!(unsigned(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_is_short_and_on_one_line() {
+        assert_eq!(
+            quote("a\n\"b\"\u{1b}\u{85}é"),
+            r#""a\u000a\"b\"\u001b\u0085é""#
+        );
+        assert_eq!(quote(&"é".repeat(60)), format!("\"{}\"", "é".repeat(60)));
+        assert_eq!(quote(&"é".repeat(61)), format!("\"{}…\"", "é".repeat(60)));
+    }
+
+    #[test]
+    fn a_repeated_member_is_kept() {
+        let node = Node::parse(br#"{"a": 1, "a": 2}"#).unwrap();
+        let Node::Object(members) = &node else {
+            panic!("an object")
+        };
+        assert_eq!(members.len(), 2);
+        assert_eq!(node.member("a"), Some(&Node::Unsigned(1)));
+    }
+}

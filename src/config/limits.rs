@@ -143,3 +143,51 @@ fn span(period: Period, utc_offset: i16) -> Span {
         offset: Nanos(u64::from(begun.unsigned_abs()) * MINUTE % length),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::UnixTime;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// 2024-03-01T00:00:00Z, a Friday.
+    const FRIDAY: u64 = 1_709_251_200;
+    const HOUR: u64 = 3_600;
+
+    fn left(period: Period, utc_offset: i16, unix_seconds: u64) -> u64 {
+        let now = UnixTime(unix_seconds * Nanos::SECOND.0);
+        span(period, utc_offset).position(now).left.0 / Nanos::SECOND.0
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_of_its_zone() {
+        assert_eq!(left(Period::Day, 0, FRIDAY), 24 * HOUR);
+        assert_eq!(left(Period::Day, 120, FRIDAY), 22 * HOUR);
+        assert_eq!(left(Period::Day, -330, FRIDAY), 5 * HOUR + HOUR / 2);
+        assert_eq!(left(Period::Day, 14 * 60, FRIDAY), 10 * HOUR);
+        assert_eq!(left(Period::Day, -12 * 60, FRIDAY), 12 * HOUR);
+    }
+
+    #[test]
+    fn a_week_begins_on_monday() {
+        let monday = FRIDAY + 3 * 24 * HOUR;
+        assert_eq!(left(Period::Week, 0, monday), 7 * 24 * HOUR);
+        assert_eq!(left(Period::Week, 0, monday - 1), 1);
+        assert_eq!(left(Period::Week, 60, monday - HOUR), 7 * 24 * HOUR);
+        assert_eq!(left(Period::Week, -60, monday + HOUR - 1), 1);
+    }
+
+    #[test]
+    fn a_month_begins_on_its_first_day() {
+        assert_eq!(left(Period::Month, 0, FRIDAY), 31 * 24 * HOUR);
+        assert_eq!(left(Period::Month, 60, FRIDAY - HOUR), 31 * 24 * HOUR);
+    }
+
+    #[test]
+    fn other_windows_are_aligned_to_unix_time() {
+        let period = Period::Every(Nanos(90 * Nanos::SECOND.0));
+        assert_eq!(left(period, 0, 180), 90);
+        assert_eq!(left(period, 0, 200), 70);
+    }
+}

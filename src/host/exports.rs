@@ -1,7 +1,5 @@
 //! What the host calls. Everything else in the module is removed from its exports.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Mutex;
 
 use super::meter::Registry;
@@ -12,7 +10,7 @@ use crate::reply::headers::ResponseHeaders;
 /// What one VM holds. Every plugin of one identity shares it; each has a root of its own, and so have the
 /// configurations before and after a reload while the former drains.
 struct Vm {
-    contexts: HashMap<u32, Context, BuildHasherDefault<Spread>>,
+    contexts: Contexts,
     metrics: Registry,
     told: Told,
 }
@@ -28,29 +26,41 @@ enum Context {
 }
 
 static VM: Mutex<Vm> = Mutex::new(Vm {
-    contexts: HashMap::with_hasher(BuildHasherDefault::new()),
+    contexts: Contexts(Vec::new()),
     metrics: Registry::new(),
     told: Told::new(),
 });
 
-/// Hashes a context's number: the host counts them up, so they need spreading and no secret.
-#[derive(Default)]
-struct Spread(u64);
+/// Contexts in the order of their numbers. The host counts them up, so a new one goes to the end.
+///
+/// A map by hash would spare a request among ten thousand others some moving of memory, and be 5 KB of module.
+struct Contexts(Vec<(u32, Context)>);
 
-impl Hasher for Spread {
-    fn finish(&self) -> u64 {
-        self.0
+impl Contexts {
+    fn place(&self, number: u32) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&number, |(number, _)| *number)
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        bytes
-            .iter()
-            .for_each(|byte| self.write_u32(u32::from(*byte)));
+    fn get_mut(&mut self, number: u32) -> Option<&mut Context> {
+        let place = self.place(number).ok()?;
+        self.0.get_mut(place).map(|(_, context)| context)
     }
 
-    fn write_u32(&mut self, number: u32) {
-        // Odd, with bits all over: the upper bits pick a group's tag, the lower ones the group.
-        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    fn insert(&mut self, number: u32, context: Context) {
+        match self.place(number) {
+            Ok(place) => {
+                if let Some((_, known)) = self.0.get_mut(place) {
+                    *known = context;
+                }
+            }
+            Err(place) => self.0.insert(place, (number, context)),
+        }
+    }
+
+    fn remove(&mut self, number: u32) {
+        if let Ok(place) = self.place(number) {
+            drop(self.0.remove(place));
+        }
     }
 }
 
@@ -110,7 +120,7 @@ extern "C" fn proxy_on_configure(root: u32, len: usize) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_tick(root: u32) {
     with_vm((), |vm| {
-        if let Some(Context::Root(Some(root))) = vm.contexts.get_mut(&root) {
+        if let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) {
             root.on_tick(&mut vm.told);
         }
     });
@@ -119,17 +129,17 @@ extern "C" fn proxy_on_tick(root: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end: u32) -> u32 {
     with_vm(CONTINUE, |vm| {
-        let Some(Context::Stream { root, .. }) = vm.contexts.get(&context) else {
+        let Some(Context::Stream { root, .. }) = vm.contexts.get_mut(context) else {
             return CONTINUE;
         };
         let root = *root;
-        let Some(Context::Root(Some(root))) = vm.contexts.get_mut(&root) else {
+        let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) else {
             return CONTINUE;
         };
         match root.on_request(&mut vm.told) {
             Verdict::Pass(None) => CONTINUE,
             Verdict::Pass(Some(headers)) => {
-                if let Some(Context::Stream { shown, .. }) = vm.contexts.get_mut(&context) {
+                if let Some(Context::Stream { shown, .. }) = vm.contexts.get_mut(context) {
                     *shown = Some(Box::new(headers));
                 }
                 CONTINUE
@@ -143,7 +153,7 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end: u32)
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(context: u32, _headers: usize, _end: u32) -> u32 {
     with_vm((), |vm| {
-        if let Some(Context::Stream { shown, .. }) = vm.contexts.get_mut(&context)
+        if let Some(Context::Stream { shown, .. }) = vm.contexts.get_mut(context)
             && let Some(headers) = shown.take()
         {
             root::show(*headers);
@@ -154,5 +164,5 @@ extern "C" fn proxy_on_response_headers(context: u32, _headers: usize, _end: u32
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
-    with_vm((), |vm| drop(vm.contexts.remove(&context)));
+    with_vm((), |vm| vm.contexts.remove(context));
 }

@@ -86,3 +86,6 @@ fn split_at(text: &[u8], delimiter: u8) -> Option<(&[u8], &[u8])> {
 fn is_port(text: &[u8]) -> bool {
     matches!(text.len(), 1..=5) && text.iter().all(u8::is_ascii_digit)
 }
+
+#[cfg(test)]
+mod tests;

@@ -387,3 +387,6 @@ impl Decision {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,4 +191,40 @@ mod tests {
             assert!(!is_grpc(other.as_bytes()));
         }
     }
+
+    fn map(count: u32, lengths: &[u32], text: &[u8]) -> HeaderMap {
+        let numbers = std::iter::once(&count).chain(lengths);
+        let mut bytes: Vec<u8> = numbers.flat_map(|number| number.to_le_bytes()).collect();
+        bytes.extend(text);
+        HeaderMap::new(bytes)
+    }
+
+    #[test]
+    fn a_header_is_there_once_or_it_is_missing() {
+        let map = map(3, &[1, 1, 1, 2, 1, 0], b"a\01\0b\0\xff\xfe\0c\0\0");
+        assert_eq!(map.one("a"), Some(&b"1"[..]));
+        assert_eq!(map.one("b"), Some(&b"\xff\xfe"[..]));
+        assert_eq!(map.one("c"), None);
+        assert_eq!(map.all("c").count(), 1);
+        assert_eq!(map.one("d"), None);
+    }
+
+    #[test]
+    fn a_map_that_does_not_hold_together_ends_early() {
+        let whole = b"a\01\0b\02\0";
+        for cut in 0..whole.len() {
+            let map = map(2, &[1, 1, 1, 1], &whole[..cut]);
+            assert_eq!(map.iter().count(), cut / 4, "{cut}");
+        }
+        for (count, lengths) in [
+            (u32::MAX, &[1, 1][..]),
+            (2, &[1, 1]),
+            (1, &[u32::MAX, u32::MAX]),
+        ] {
+            assert_eq!(map(count, lengths, b"a\01\0").iter().count(), 0);
+        }
+        for length in 0..4 {
+            assert_eq!(HeaderMap::new(vec![0xff; length]).iter().count(), 0);
+        }
+    }
 }

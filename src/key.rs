@@ -205,3 +205,6 @@ fn octets(address: IpAddr) -> [u8; 16] {
 fn address(octets: &[u8]) -> Option<IpAddr> {
     Some(IpAddr::from(<[u8; 16]>::try_from(octets).ok()?).to_canonical())
 }
+
+#[cfg(test)]
+mod tests;

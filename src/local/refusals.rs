@@ -91,3 +91,6 @@ impl Reading {
 fn slot(fingerprint: u64) -> usize {
     usize::try_from(fingerprint % SLOTS as u64).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

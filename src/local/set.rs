@@ -284,3 +284,6 @@ impl Set {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,3 +149,8 @@ pub fn checksum(bytes: &[u8]) -> u64 {
     // The last word has met one factor only.
     mix(mix(sum, 0), 0)
 }
+
+#[cfg(test)]
+pub mod memory;
+#[cfg(test)]
+mod tests;

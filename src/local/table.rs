@@ -140,3 +140,6 @@ fn key(place: Place) -> [u8; 10] {
     let [s0, s1, s2, s3] = place.slot.to_le_bytes();
     [b'w', b'1', t0, t1, t2, t3, s0, s1, s2, s3]
 }
+
+#[cfg(test)]
+mod tests;

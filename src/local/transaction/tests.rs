@@ -1,37 +1,13 @@
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use super::*;
 use crate::local::gcra::Bucket;
 use crate::local::limit::Algorithm;
 use crate::local::store::Dialect;
+use crate::local::store::memory::Memory;
 use crate::units::Instant;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-
-/// Shared data of one worker, in the dialect of [`Dialect::ZeroOverwrites`].
-#[derive(Default)]
-struct Data {
-    values: HashMap<Vec<u8>, (Vec<u8>, u32)>,
-    writes: u32,
-}
-
-impl SharedData for Data {
-    fn get(&mut self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Fault> {
-        Ok(self.values.get(key).cloned())
-    }
-
-    fn set(&mut self, key: &[u8], value: &[u8], cas: u32) -> Result<Swap, Fault> {
-        let found = self.values.get(key).map(|(_, cas)| *cas);
-        if cas != 0 && found.is_some_and(|found| found != cas) {
-            return Ok(Swap::Lost);
-        }
-        self.writes += 1;
-        self.values
-            .insert(key.to_vec(), (value.to_vec(), self.writes));
-        Ok(Swap::Done)
-    }
-}
 
 const MINUTE: Nanos = Nanos(60 * Nanos::SECOND.0);
 
@@ -66,7 +42,7 @@ fn at(monotonic: Nanos) -> Now {
 }
 
 /// The wait that a single demand is refused with; `None` when it is admitted.
-fn ask(data: &mut Data, limits: &[Limit], now: Now) -> Option<Wait> {
+fn ask(data: &mut Memory, limits: &[Limit], now: Now) -> Option<Wait> {
     let table = Table::new("d", 1_024, Dialect::ZeroOverwrites);
     let mut entries = [Entry::new(demand(limits, 7), &table)];
     let settled = Transaction {
@@ -83,7 +59,7 @@ fn ask(data: &mut Data, limits: &[Limit], now: Now) -> Option<Wait> {
 
 #[test]
 fn what_a_raised_limit_promises_it_keeps() {
-    let mut data = Data::default();
+    let mut data = Memory::new(Dialect::ZeroOverwrites);
     let slow = [bucket(1, MINUTE, 60)];
     let fast = [bucket(60, MINUTE, 60)];
     for _ in 0..60 {
@@ -100,4 +76,108 @@ fn what_a_raised_limit_promises_it_keeps() {
         Some(Wait::After(Nanos(1)))
     );
     assert_eq!(ask(&mut data, &fast, at(promised)), None);
+}
+
+/// What became of demands with these limits and fingerprints.
+fn settle(data: &mut Memory, demands: &[Demand<'_>], now: Now, stats: &mut Stats) -> Settled {
+    let table = Table::new("d", 1_024, Dialect::ZeroOverwrites);
+    let mut entries: Vec<Entry<'_>> = demands
+        .iter()
+        .map(|demand| Entry::new(*demand, &table))
+        .collect();
+    Transaction {
+        table: &table,
+        data,
+        now,
+        stats,
+    }
+    .settle(&mut entries)
+}
+
+/// What a demand finds left by each of its limits.
+fn left(data: &mut Memory, demand: Demand<'_>, now: Now) -> Vec<u32> {
+    let table = Table::new("d", 1_024, Dialect::ZeroOverwrites);
+    let place = table.place(Class::for_limits(demand.limits.len()), demand.fingerprint);
+    let class = Class::for_limits(demand.limits.len());
+    let loaded = table.load(data, place, class, &mut Stats::default());
+    let loaded = loaded.unwrap();
+    let cells = loaded.set.find(demand.fingerprint).into_iter().flatten();
+    let cells = cells.chain(std::iter::repeat(Cell::default()));
+    let limits = demand.limits.iter().zip(cells);
+    limits
+        .map(|(limit, cell)| limit.quota(cell, now).0)
+        .collect()
+}
+
+#[test]
+fn a_refused_request_is_charged_nowhere() {
+    let mut data = Memory::new(Dialect::ZeroOverwrites);
+    let (wide, narrow) = (
+        [bucket(9, MINUTE, 9), bucket(5, MINUTE, 5)],
+        [bucket(2, MINUTE, 2)],
+    );
+    let demands = [demand(&wide, 1), demand(&narrow, 2)];
+    let now = at(MINUTE);
+    let stats = &mut Stats::default();
+    for expected in [Settled::Admitted, Settled::Admitted, Settled::Refused] {
+        assert_eq!(settle(&mut data, &demands, now, stats), expected);
+    }
+    assert_eq!(left(&mut data, demands[0], now), [7, 3]);
+    assert_eq!(left(&mut data, demands[1], now), [0]);
+}
+
+#[test]
+fn lost_races_are_bounded_and_charge_nothing() {
+    let mut data = Memory::new(Dialect::ZeroOverwrites);
+    let limits = [bucket(2, MINUTE, 2)];
+    let stats = &mut Stats::default();
+    data.losing = u32::MAX;
+    let settled = settle(&mut data, &[demand(&limits, 1)], at(MINUTE), stats);
+    assert_eq!(settled, Settled::Contended(0));
+    let most = u32::try_from(MAX_SWAPS).unwrap();
+    assert_eq!((data.writes, data.reads, stats.retries), (most, most, most));
+    data.losing = most - 1;
+    let settled = settle(&mut data, &[demand(&limits, 1)], at(MINUTE), stats);
+    assert_eq!(settled, Settled::Admitted);
+    assert_eq!(left(&mut data, demand(&limits, 1), at(MINUTE)), [1]);
+}
+
+#[test]
+fn one_rule_without_counters_does_not_stop_the_others() {
+    let (one, two) = (
+        [bucket(3, MINUTE, 3)],
+        [bucket(3, MINUTE, 3), bucket(3, MINUTE, 3)],
+    );
+    let mut data = Memory::new(Dialect::ZeroOverwrites);
+    // Sets of two limits have 0x40 as the last byte of their key.
+    data.failing = Some((0x40, Fault::Host(2)));
+    let mut demands = [demand(&one, 1), demand(&two, 2)];
+    let stats = &mut Stats::default();
+    let now = at(MINUTE);
+    assert_eq!(settle(&mut data, &demands, now, stats), Settled::Admitted);
+    assert_eq!(left(&mut data, demands[0], now), [2]);
+    demands[1].deny_on_fault = true;
+    assert_eq!(
+        settle(&mut data, &demands, now, stats),
+        Settled::Unavailable(1)
+    );
+    assert_eq!(left(&mut data, demands[0], now), [2]);
+}
+
+#[test]
+fn limits_may_change_places_and_keep_their_counts() {
+    let mut data = Memory::new(Dialect::ZeroOverwrites);
+    let second = || bucket(4, Nanos::SECOND, 4);
+    let minute = || bucket(9, MINUTE, 9);
+    let before = [second(), minute()];
+    let stats = &mut Stats::default();
+    let now = at(MINUTE);
+    for _ in 0..3 {
+        let settled = settle(&mut data, &[demand(&before, 1)], now, stats);
+        assert_eq!(settled, Settled::Admitted);
+    }
+    let after = [minute(), second()];
+    let settled = settle(&mut data, &[demand(&after, 1)], now, stats);
+    assert_eq!(settled, Settled::Admitted);
+    assert_eq!(left(&mut data, demand(&after, 1), now), [5, 0]);
 }

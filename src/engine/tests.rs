@@ -1,0 +1,171 @@
+use super::*;
+use crate::config;
+use crate::local::store::Dialect;
+use crate::local::store::memory::Memory;
+use crate::units::Instant;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// A request of which only the address is known.
+struct Peer(&'static str);
+
+impl Source for Peer {
+    fn headers(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn header(&mut self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn peer(&mut self) -> Option<Vec<u8>> {
+        Some(self.0.as_bytes().to_vec())
+    }
+
+    fn route(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+struct World {
+    engine: Engine,
+    data: Memory,
+    incidents: Incidents,
+}
+
+impl World {
+    fn new(rules: &str) -> Self {
+        let plan = format!(r#"{{"rules": [{rules}]}}"#);
+        let plan = config::load(plan.as_bytes(), &|_| None).unwrap();
+        let mut data = Memory::new(Dialect::ZeroOverwrites);
+        let mut engine = Engine::new(plan);
+        engine.join(&Founding::join(&mut data, [1; 16]).unwrap());
+        (data.reads, data.writes) = (0, 0);
+        Self {
+            engine,
+            data,
+            incidents: Incidents::default(),
+        }
+    }
+
+    fn ask(&mut self, peer: &'static str, millis: u64) -> Decision {
+        let mut met = Vec::new();
+        self.engine
+            .select(&mut Facts::new(&mut Peer(peer)), &mut met);
+        let now = Now {
+            monotonic: Instant(Nanos::SECOND.0 + millis * Nanos::MILLISECOND.0),
+            ..Now::default()
+        };
+        self.engine
+            .decide(&met, now, &mut self.data, &mut self.incidents)
+    }
+
+    fn calls(&self) -> (u32, u32) {
+        (self.data.reads, self.data.writes)
+    }
+}
+
+fn limited(decision: &Decision) -> Option<(usize, Wait)> {
+    match decision.refusal?.reason {
+        Reason::Limited { wait, .. } => Some((decision.refusal?.rule, wait)),
+        _ => None,
+    }
+}
+
+const CLIENT: &str =
+    r#"{"name": "c", "key": ["client_ip"], "limits": [{"requests": 2, "per": "1s"}]}"#;
+
+#[test]
+fn a_refusal_is_repeated_without_the_store_and_never_early() {
+    let mut world = World::new(CLIENT);
+    for _ in 0..2 {
+        assert!(world.ask("192.0.2.1", 0).refusal.is_none());
+    }
+    assert_eq!(world.calls(), (2, 2));
+    let wait = |millis: u64| Some((0, Wait::After(Nanos(millis * Nanos::MILLISECOND.0))));
+    assert_eq!(limited(&world.ask("192.0.2.1", 0)), wait(500));
+    assert_eq!(world.calls(), (3, 2));
+    assert_eq!(limited(&world.ask("192.0.2.1", 499)), wait(1));
+    assert_eq!(world.calls(), (3, 2));
+    assert!(world.ask("192.0.2.2", 499).refusal.is_none());
+    assert!(world.ask("192.0.2.1", 500).refusal.is_none());
+}
+
+#[test]
+fn a_limit_of_nothing_refuses_for_ever_and_charges_nothing() {
+    let mut world = World::new(&format!(
+        r#"{CLIENT}, {{"name": "shut", "limits": [{{"requests": 0, "per": "1s"}}]}}"#
+    ));
+    let decision = world.ask("192.0.2.1", 0);
+    assert_eq!(limited(&decision), Some((1, Wait::Never)));
+    assert_eq!(world.calls(), (0, 0));
+    let effects: Vec<Effect> = decision.rules.iter().map(|rule| rule.effect).collect();
+    assert_eq!(effects, [Effect::Passed, Effect::Refused]);
+}
+
+#[test]
+fn a_missing_key_that_is_denied_charges_nobody() {
+    let mut world = World::new(&format!(
+        r#"{CLIENT}, {{"name": "k", "key": [{{"header": "x"}}], "on_missing_key": "deny",
+            "limits": [{{"requests": 2, "per": "1s"}}]}}"#
+    ));
+    let decision = world.ask("192.0.2.1", 0);
+    let reason = Reason::MissingKey;
+    assert_eq!(decision.refusal, Some(Refusal { rule: 1, reason }));
+    assert_eq!(world.calls(), (0, 0));
+}
+
+#[test]
+fn a_store_that_fails_admits_uncharged_or_denies_as_each_rule_says() {
+    let mut world = World::new(CLIENT);
+    world.data.failing = Some((b'w', Fault::Host(2)));
+    let decision = world.ask("192.0.2.1", 0);
+    assert!(decision.refusal.is_none());
+    assert_eq!(decision.rules[0].effect, Effect::Uncharged);
+    assert_eq!(world.incidents.fault, Some(Fault::Host(2)));
+
+    let denying = CLIENT.replace(r#""key""#, r#""on_fault": "deny", "key""#);
+    let mut world = World::new(&denying);
+    world.data.failing = Some((b'w', Fault::Host(2)));
+    let decision = world.ask("192.0.2.1", 0);
+    let reason = Reason::Unavailable;
+    assert_eq!(decision.refusal, Some(Refusal { rule: 0, reason }));
+    // It is no refusal to remember.
+    world.data.failing = None;
+    assert!(world.ask("192.0.2.1", 0).refusal.is_none());
+}
+
+#[test]
+fn the_longest_wait_is_the_one_that_is_told() {
+    let mut world = World::new(
+        r#"{"name": "s", "limits": [{"requests": 1, "per": "1s"}]},
+           {"name": "m", "limits": [{"requests": 1, "per": "1m"}]}"#,
+    );
+    assert!(world.ask("192.0.2.1", 0).refusal.is_none());
+    let decision = world.ask("192.0.2.1", 0);
+    let minute = Nanos(60 * Nanos::SECOND.0);
+    assert_eq!(limited(&decision), Some((1, Wait::After(minute))));
+    assert!(decision.quotas.iter().all(|quota| quota.violated.is_some()));
+    // One rule's wait is over; the other still refuses, from memory.
+    let reads = world.data.reads;
+    let decision = world.ask("192.0.2.1", 1_500);
+    assert_eq!(limited(&decision).unwrap().0, 1);
+    assert_eq!(world.data.reads, reads);
+}
+
+#[test]
+fn keys_that_owe_are_counted() {
+    let mut world = World::new(CLIENT);
+    for peer in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        let _ = world.ask(peer, 0);
+    }
+    let now = |millis: u64| Now {
+        monotonic: Instant(Nanos::SECOND.0 + millis * Nanos::MILLISECOND.0),
+        ..Now::default()
+    };
+    let all = u32::MAX;
+    let tracked = world.engine.tracked_keys(&mut world.data, now(0), 5, all);
+    assert_eq!(tracked, 3);
+    let tracked = world.engine.tracked_keys(&mut world.data, now(600), 5, all);
+    assert_eq!(tracked, 0);
+}

@@ -1,0 +1,198 @@
+use super::*;
+use crate::config;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// A request: its headers, its address, its route.
+#[derive(Default)]
+struct Request {
+    headers: Vec<(&'static str, &'static [u8])>,
+    peer: Option<&'static str>,
+    route: Option<&'static str>,
+}
+
+impl Source for Request {
+    fn headers(&mut self) -> Option<Vec<u8>> {
+        let number = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
+        let mut bytes = number(self.headers.len()).to_vec();
+        for (name, value) in &self.headers {
+            bytes.extend([number(name.len()), number(value.len())].as_flattened());
+        }
+        for (name, value) in &self.headers {
+            for text in [name.as_bytes(), value] {
+                bytes.extend(text);
+                bytes.push(0);
+            }
+        }
+        Some(bytes)
+    }
+
+    fn header(&mut self, name: &str) -> Option<Vec<u8>> {
+        let found = self.headers.iter().find(|(found, _)| *found == name);
+        found.map(|(_, value)| value.to_vec())
+    }
+
+    fn peer(&mut self) -> Option<Vec<u8>> {
+        self.peer.map(|peer| peer.as_bytes().to_vec())
+    }
+
+    fn route(&mut self) -> Option<Vec<u8>> {
+        self.route.map(|route| route.as_bytes().to_vec())
+    }
+}
+
+fn get(headers: &[(&'static str, &'static str)]) -> Request {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_bytes()));
+    Request {
+        headers: headers.collect(),
+        peer: Some("192.0.2.7:1234"),
+        route: Some("r"),
+    }
+}
+
+/// The key of a request under a rule with this `key` and `on_missing_key`.
+fn key_of(key: &str, missing: &str, mut request: Request) -> Key {
+    let plan = format!(
+        r#"{{"rules": [{{"name": "r", "key": {key}, "on_missing_key": "{missing}",
+            "limits": [{{"requests": 1, "per": "1s"}}]}}]}}"#
+    );
+    let plan = config::load(plan.as_bytes(), &|_| None).unwrap();
+    let keyer = Keyer::new(&plan, &[7; 16]);
+    let facts = &mut Facts::new(&mut request);
+    keyer.key(0, &plan.rules[0], &plan.client_ip, facts)
+}
+
+fn found(key: &str, request: Request) -> u64 {
+    match key_of(key, "skip", request) {
+        Key::Found(key) => key,
+        key => panic!("{key:?}"),
+    }
+}
+
+#[test]
+fn equal_bytes_of_different_kinds_are_different_keys() {
+    let request = || {
+        get(&[
+            (":method", "x"),
+            (":path", "/x?x=x"),
+            ("host", "x"),
+            ("x", "x"),
+            ("cookie", "x=x"),
+        ])
+    };
+    let request = || Request {
+        route: Some("x"),
+        ..request()
+    };
+    let mut keys: Vec<u64> = [
+        "[]",
+        r#"["method"]"#,
+        r#"["host"]"#,
+        r#"["route"]"#,
+        r#"[{"header": "x"}]"#,
+        r#"[{"cookie": "x"}]"#,
+        r#"[{"query": "x"}]"#,
+        r#"[{"path_segment": 0}]"#,
+        r#"[{"path_template": "/{x}"}]"#,
+        r#"[{"constant": "x"}]"#,
+        r#"[{"header": "x"}, {"constant": "x"}]"#,
+    ]
+    .into_iter()
+    .map(|key| found(key, request()))
+    .collect();
+    let count = keys.len();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), count);
+}
+
+#[test]
+fn values_do_not_run_into_each_other() {
+    let key = r#"[{"header": "a"}, {"header": "b"}]"#;
+    let of = |a, b| found(key, get(&[("a", a), ("b", b)]));
+    assert_ne!(of("xy", "z"), of("x", "yz"));
+    assert_ne!(of("x", "y"), of("y", "x"));
+    assert_eq!(of("x", "y"), of("x", "y"));
+}
+
+#[test]
+fn absent_empty_and_repeated_are_missing() {
+    let key = r#"[{"header": "a"}]"#;
+    for headers in [
+        &[][..],
+        &[("a", "")],
+        &[("a", "1"), ("a", "1")],
+        &[("b", "1")],
+    ] {
+        assert_eq!(key_of(key, "skip", get(headers)), Key::Skip);
+        assert_eq!(key_of(key, "deny", get(headers)), Key::Deny);
+    }
+    let cookie = r#"[{"cookie": "a"}]"#;
+    for line in ["", "b=1", "a=", "a=1; a=2", "xa=1", "A=1"] {
+        assert_eq!(
+            key_of(cookie, "skip", get(&[("cookie", line)])),
+            Key::Skip,
+            "{line}"
+        );
+    }
+    let both = get(&[("cookie", "b=2; a=1"), ("cookie", "c=3")]);
+    assert_eq!(
+        found(cookie, both),
+        found(cookie, get(&[("cookie", "a=1")]))
+    );
+}
+
+#[test]
+fn the_keyless_share_a_counter_or_are_told_apart_by_address() {
+    let key = r#"[{"header": "a"}]"#;
+    let other = || Request {
+        peer: Some("192.0.2.8"),
+        ..get(&[])
+    };
+    assert_eq!(
+        key_of(key, "shared", get(&[])),
+        key_of(key, "shared", other())
+    );
+    let (one, two) = (
+        key_of(key, "client_ip", get(&[])),
+        key_of(key, "client_ip", other()),
+    );
+    assert_ne!(one, two);
+    // No value of the header leads to the keyless counter, nor to an address's.
+    let sent = found(key, get(&[("a", "192.0.2.7")]));
+    assert!(![one, two, key_of(key, "shared", get(&[]))].contains(&Key::Found(sent)));
+}
+
+#[test]
+fn bytes_that_are_no_text_are_a_value() {
+    let key = r#"[{"header": "a"}]"#;
+    let of = |value| {
+        let headers: Vec<(&str, &[u8])> = vec![("a", value)];
+        found(
+            key,
+            Request {
+                headers,
+                ..Request::default()
+            },
+        )
+    };
+    assert_ne!(of(b"\xff\xfe"), of(b"\xff\xff"));
+    assert_ne!(of(b"\xff"), of("\u{fffd}".as_bytes()));
+}
+
+#[test]
+fn a_host_is_compared_without_case_port_and_final_dot() {
+    let of = |host| found(r#"["host"]"#, get(&[(":authority", host)]));
+    for host in [
+        "Example.COM",
+        "example.com:8080",
+        "example.com.",
+        "example.com.:80",
+    ] {
+        assert_eq!(of(host), of("example.com"), "{host}");
+    }
+    assert_eq!(of("[2001:db8::1]:80"), of("[2001:DB8::1]"));
+    assert_ne!(of("a.example"), of("b.example"));
+}

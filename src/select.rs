@@ -44,12 +44,105 @@ impl PathForm {
     fn matches(&self, path: &[u8]) -> bool {
         match self {
             Self::Exact(exact) => **exact == *path,
-            Self::Prefix(prefix) => match path.strip_prefix(&**prefix) {
-                Some(rest) => rest.is_empty() || rest.starts_with(b"/") || prefix.ends_with(b"/"),
-                None => false,
-            },
+            // `OPTIONS *` is under no path, but whoever limits `/` means everything.
+            Self::Prefix(prefix) if **prefix == *b"/" => true,
+            Self::Prefix(prefix) => path
+                .strip_prefix(&**prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")),
             // A byte that is not UTF-8 becomes U+FFFD: adding one must not take a request out of its rule.
             Self::Regex(regex) => regex.is_match(&String::from_utf8_lossy(path)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Whether a rule for this pattern holds for a request to `target`.
+    fn matches(pattern: &str, target: &str) -> bool {
+        let document = format!(
+            r#"{{"rules": [{{"name": "a", "limits": "unlimited", "match": {{"path": {pattern}}}}}]}}"#
+        );
+        let plan = load(document.as_bytes(), &|_| None).unwrap();
+        let paths = &plan.rules[0].matches.as_ref().unwrap().paths;
+        paths[0].matches(&path::normal(target.as_bytes()))
+    }
+
+    #[test]
+    fn a_pattern_holds_for_every_spelling_of_its_path() {
+        for (pattern, held, others) in [
+            (
+                r#"{"exact": "/café|%2fx"}"#,
+                &[
+                    "/caf%c3%a9%7C%2Fx",
+                    "/café|%2fx",
+                    "/%63af%C3%A9|%2Fx?y#z",
+                    "http://a/café|%2Fx",
+                ][..],
+                &["/café|/x", "/café|%252fx", "/café|%2fx/"][..],
+            ),
+            (r#"{"exact": "*"}"#, &["*"], &["/", "/*"]),
+            (
+                r#"{"prefix": "/api/"}"#,
+                &["/api", "/api/", "/api/x", "/%61pi/x", "/api//", "/api?x"],
+                &[
+                    "/apix",
+                    "/API",
+                    "//api",
+                    "/x/../api",
+                    "/api%2Fx",
+                    "/api;x",
+                    "*",
+                    "",
+                ],
+            ),
+            (
+                r#"{"prefix": "/api", "normalize": true}"#,
+                &["//api", "/x/../api", "/x/%2e%2E/api/y", "/./api"],
+                &["/apix", "/api/..", "/api/../x", "/api/%2e%2e/x"],
+            ),
+            (r#"{"prefix": "/"}"#, &["/", "/x", "*", "", "?x"], &[]),
+            (
+                r#"{"glob": "/users/*/orders"}"#,
+                &[
+                    "/users/7/orders",
+                    "/users//orders",
+                    "/users/a%2Fb/orders",
+                    "/users/\u{ff}/orders",
+                ],
+                &[
+                    "/users/7/8/orders",
+                    "/users/7/orders/",
+                    "/users/7/order",
+                    "x/users/7/orders",
+                ],
+            ),
+            (
+                r#"{"glob": "**/a.b/**"}"#,
+                &["/a.b/", "/x/y/a.b/z/z"],
+                &["/aXb/", "/a.b", "/x.a.b/"],
+            ),
+            (
+                r#"{"glob": "/~_-(a+b)$|<>"}"#,
+                &["/~_-(a+b)$%7C%3c>"],
+                &["/~_-(aab)$|<>"],
+            ),
+            (
+                r#"{"regex": "^/v[0-9]+/"}"#,
+                &["/v1/\u{ff}", "/%761/"],
+                &["/v/", "/x/v1/"],
+            ),
+        ] {
+            for target in held {
+                assert!(matches(pattern, target), "{pattern} {target}");
+            }
+            for target in others {
+                assert!(!matches(pattern, target), "{pattern} {target}");
+            }
         }
     }
 }

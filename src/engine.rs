@@ -25,6 +25,7 @@ pub struct Engine {
     /// One for each rule: groups its entries in the table.
     tags: Vec<u16>,
     refusals: Refusals,
+    reads_wall_clock: bool,
 }
 
 /// A rule that a request meets, and its key there.
@@ -52,7 +53,11 @@ impl Engine {
             let sum = checksum(rule.name.as_bytes());
             u16::try_from(sum & u64::from(u16::MAX)).unwrap_or(0)
         };
+        let mut limits = plan.rules.iter().flat_map(|rule| &rule.limits);
+        let reads_wall_clock = plan.response.reset == Reset::Epoch
+            || limits.any(|limit| matches!(limit.algorithm, Algorithm::Window(_)));
         Self {
+            reads_wall_clock,
             keyer: Keyer::new(&plan, &[0; 16]),
             table: None,
             tags: plan.rules.iter().map(tag).collect(),
@@ -190,10 +195,8 @@ impl Engine {
 
     /// Whether deciding needs the wall clock at its truest: windows are aligned to it, and headers say it.
     #[must_use]
-    pub fn reads_wall_clock(&self) -> bool {
-        let mut limits = self.plan.rules.iter().flat_map(|rule| &rule.limits);
-        self.plan.response.reset == Reset::Epoch
-            || limits.any(|limit| matches!(limit.algorithm, Algorithm::Window(_)))
+    pub const fn reads_wall_clock(&self) -> bool {
+        self.reads_wall_clock
     }
 
     fn classes(&self) -> Vec<Class> {

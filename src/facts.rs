@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_header_is_there_once_or_it_is_missing() {
-        let map = map(3, &[1, 1, 1, 2, 1, 0], b"a\01\0b\0\xff\xfe\0c\0\0");
+        let map = map(3, &[1, 1, 1, 2, 1, 0], b"a\x001\0b\0\xff\xfe\0c\0\0");
         assert_eq!(map.one("a"), Some(&b"1"[..]));
         assert_eq!(map.one("b"), Some(&b"\xff\xfe"[..]));
         assert_eq!(map.one("c"), None);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_map_that_does_not_hold_together_ends_early() {
-        let whole = b"a\01\0b\02\0";
+        let whole = b"a\x001\0b\x002\0";
         for cut in 0..whole.len() {
             let map = map(2, &[1, 1, 1, 1], &whole[..cut]);
             assert_eq!(map.iter().count(), cut / 4, "{cut}");
@@ -221,7 +221,7 @@ mod tests {
             (2, &[1, 1]),
             (1, &[u32::MAX, u32::MAX]),
         ] {
-            assert_eq!(map(count, lengths, b"a\01\0").iter().count(), 0);
+            assert_eq!(map(count, lengths, b"a\x001\0").iter().count(), 0);
         }
         for length in 0..4 {
             assert_eq!(HeaderMap::new(vec![0xff; length]).iter().count(), 0);

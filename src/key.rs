@@ -57,8 +57,9 @@ impl Keyer {
         };
         let mut hasher = *named;
         let mut write = |kind: Kind, value: &[u8]| {
-            hasher.write_u8(kind as u8);
-            write_value(&mut hasher, value);
+            // No value is 2^56 long.
+            hasher.write_u64((kind as u64) << 56 | value.len() as u64);
+            hasher.write(value);
         };
         if parts(rule, client_ip, facts, &mut write).is_none() {
             hasher = *named;

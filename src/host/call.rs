@@ -106,16 +106,16 @@ impl Filled {
             return Vec::new();
         }
         // SAFETY: a non-null pointer that the host hands back is the one that
-        // `proxy_on_memory_allocate(len)` gave it during this call: a `Vec<u8>` of exactly that capacity,
-        // zeroed there, forgotten there, and handed over only once.
+        // `proxy_on_memory_allocate(len)` gave it during this call: a boxed slice of exactly that
+        // length, forgotten there, filled by the host, and handed over only once.
         unsafe { Vec::from_raw_parts(self.start, self.len, self.len) }
     }
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(len: usize) -> *mut u8 {
-    let mut block = core::mem::ManuallyDrop::new(vec![0_u8; len].into_boxed_slice());
-    block.as_mut_ptr()
+    let mut block = core::mem::ManuallyDrop::new(Box::<[u8]>::new_uninit_slice(len));
+    block.as_mut_ptr().cast()
 }
 
 /// Writes one line to the proxy's log. There is nothing to do about a log that fails.

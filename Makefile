@@ -76,14 +76,18 @@ demo: build envoy-newest ## a limit at work in a real Envoy
 	$(call debian,curl,curl)
 	@envoy/demo $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy
 
+# Prints the path of the core's unit tests as 32-bit wasm, which are built by then.
+core_tests = cargo test -q --locked --lib --target wasm32-unknown-unknown --no-run --message-format=json \
+	| sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'
+
 .PHONY: check
 check: rust ## format, lints, layering, unit tests: what must pass before a commit
 	$(call say,format and lints)
 	@cargo fmt --check
 	@cargo clippy -q --locked --all-targets -- -D warnings
 	@cargo clippy -q --locked --lib --target wasm32-wasip1 -- -D warnings
-	$(call say,unit tests)
-	@cargo test -q --locked --lib
+	$(call say,layering and unit tests)
+	@cargo test -q --locked --lib --test layering
 
 .PHONY: test
 test: check build envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runner ## everything, the shipped module in real Envoys included
@@ -91,7 +95,7 @@ test: check build envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runne
 	$(call say,the core as 32-bit wasm in Node)
 	@cargo test -q --locked --lib --target wasm32-unknown-unknown
 	$(call say,the configuration$(comma) the replies$(comma) the proofs$(comma) the shipped module$(comma) real Envoys)
-	@cargo test --locked --tests
+	@WEIR_CORE="$$($(core_tests))" cargo test --locked --tests
 
 # --- what it costs --------------------------------------------------------------
 

@@ -56,10 +56,10 @@ fn good_documents_are_accepted() {
     }
 }
 
-/// With `BLESS=1` the lines are written down instead, to be read before they are committed.
+/// With `WEIR_BLESS=1` the lines are written down instead, to be read before they are committed.
 #[test]
 fn broken_documents_are_refused_with_exactly_these_lines() {
-    let bless = std::env::var_os("BLESS").is_some();
+    let bless = std::env::var_os("WEIR_BLESS").is_some();
     let mut differing = String::new();
     for path in fixtures("broken") {
         let lines = match read(&fs::read(&path).unwrap()) {

@@ -22,25 +22,25 @@ struct Budget {
 const BUDGETS: [Budget; 6] = [
     Budget {
         case: "no rule matches",
-        fuel: 9_000,
+        fuel: 5_500,
         blocks: 1,
         run: no_rule_matches,
     },
     Budget {
         case: "admit",
-        fuel: 27_000,
+        fuel: 23_000,
         blocks: 2,
         run: admit,
     },
     Budget {
         case: "admit, draft-11",
-        fuel: 40_000,
+        fuel: 36_500,
         blocks: 2,
         run: admit_with_draft_11,
     },
     Budget {
         case: "admit, both",
-        fuel: 47_000,
+        fuel: 44_500,
         blocks: 2,
         run: admit_with_both,
     },

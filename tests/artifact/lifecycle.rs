@@ -268,7 +268,7 @@ fn no_root_leaks() {
             scene.root = root;
         }
     };
-    reload(&mut scene, 50);
+    reload(&mut scene, 1_000);
     let before = scene.worker.memory();
     reload(&mut scene, 1_000);
     assert_eq!(scene.worker.memory(), before);

@@ -9,7 +9,7 @@ use crate::local::set::Class;
 use crate::local::store::{Fault, Founding, SharedData, checksum};
 use crate::local::table::{Stats, Table};
 use crate::local::transaction::{Demand, Entry, Reading, Settled, Transaction};
-use crate::plan::{OnFault, Plan, Reset, Rule};
+use crate::plan::{OnFault, Plan, Rule};
 use crate::units::{Nanos, Now, Wait};
 
 /// What a request costs under every rule.
@@ -54,7 +54,7 @@ impl Engine {
             u16::try_from(sum & u64::from(u16::MAX)).unwrap_or(0)
         };
         let mut limits = plan.rules.iter().flat_map(|rule| &rule.limits);
-        let reads_wall_clock = plan.response.reset == Reset::Epoch
+        let reads_wall_clock = plan.response.tells_epoch()
             || limits.any(|limit| matches!(limit.algorithm, Algorithm::Window(_)));
         Self {
             reads_wall_clock,

@@ -168,6 +168,16 @@ pub struct Response {
 }
 
 impl Response {
+    /// Whether any answer says when in Unix time.
+    #[must_use]
+    pub fn tells_epoch(&self) -> bool {
+        let body = match &self.body {
+            Body::Text(template) | Body::Json(template) => template.tells_epoch(),
+            Body::Problem | Body::None => false,
+        };
+        body || (self.x_ratelimit && self.reset == Reset::Epoch)
+    }
+
     /// Whether admitted responses say what is left.
     #[must_use]
     pub const fn shows_quotas(&self) -> bool {

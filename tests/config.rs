@@ -75,3 +75,15 @@ fn broken_documents_are_refused_with_exactly_these_lines() {
     }
     assert!(differing.is_empty(), "\n{differing}");
 }
+
+#[test]
+fn a_message_that_is_no_text_is_told_so() {
+    // What Envoy hands on for a Struct of one member.
+    let message = b"\n\x12\n\x07enabled\x12\x07\x1a\x05false";
+    let lines: Vec<String> = match read(message) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.lines().map(str::to_owned).collect(),
+    };
+    let said = "the document is not text; carry it as a google.protobuf.StringValue";
+    assert_eq!(lines, [said]);
+}

@@ -38,7 +38,7 @@ pub fn load(text: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result
             "the document is empty; expected an object with \"rules\"".to_owned(),
         ));
     }
-    let root = Node::parse(text).map_err(|error| Errors::of(syntax(&error)))?;
+    let root = Node::parse(text).map_err(|error| Errors::of(syntax(text, &error)))?;
     let mut reader = Reader::new(&root, environment);
     duplicates(&root, &Path::ROOT, &mut reader);
     let plan = raw::Document::decode(&root, &Path::ROOT, &mut reader)
@@ -48,7 +48,13 @@ pub fn load(text: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result
 }
 
 /// Where the text stops being JSON.
-fn syntax(error: &serde_json::Error) -> String {
+fn syntax(text: &[u8], error: &serde_json::Error) -> String {
+    // Envoy hands on the bytes of any message that is no StringValue. JSON holds no control characters, a
+    // message nearly always does.
+    let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    if text.iter().any(is_control) {
+        return "the document is not text; carry it as a google.protobuf.StringValue".to_owned();
+    }
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let place = format!(" at line {line} column {column}");

@@ -80,6 +80,20 @@ impl Template {
         compiler.finish()
     }
 
+    /// Whether it tells a Unix time.
+    #[must_use]
+    pub fn tells_epoch(&self) -> bool {
+        self.pieces.iter().any(|piece| {
+            matches!(
+                piece,
+                Piece::Value {
+                    placeholder: Placeholder::ResetEpoch,
+                    ..
+                }
+            )
+        })
+    }
+
     /// Appends the body; allocates at most once.
     pub fn render(&self, values: &Values, out: &mut Vec<u8>) {
         out.reserve(self.pieces.iter().map(|piece| piece.max_len(values)).sum());

@@ -93,7 +93,7 @@ check: rust ## format, lints, layering, unit tests: what must pass before a comm
 test: check build envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runner ## everything, the shipped module in real Envoys included
 	$(call debian,curl,curl)
 	$(call say,the core as 32-bit wasm in Node)
-	@cargo test -q --locked --lib --target wasm32-unknown-unknown
+	@cargo test --locked --lib --target wasm32-unknown-unknown
 	$(call say,the configuration$(comma) the replies$(comma) the proofs$(comma) the shipped module$(comma) real Envoys)
 	@WEIR_CORE="$$($(core_tests))" cargo test --locked --tests
 

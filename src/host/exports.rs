@@ -127,7 +127,7 @@ extern "C" fn proxy_on_tick(root: u32) {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, ended: u32) -> u32 {
+extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end: u32) -> u32 {
     with_vm(CONTINUE, |vm| {
         let Some(Context::Stream { root, .. }) = vm.contexts.get_mut(context) else {
             return CONTINUE;
@@ -136,7 +136,7 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, ended: u32
         let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) else {
             return CONTINUE;
         };
-        match root.on_request(ended != 0, &mut vm.told) {
+        match root.on_request(&mut vm.told) {
             Verdict::Pass(None) => CONTINUE,
             Verdict::Pass(Some(headers)) => {
                 if let Some(Context::Stream { shown, .. }) = vm.contexts.get_mut(context) {

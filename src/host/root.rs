@@ -86,8 +86,8 @@ impl Root {
         Some(root)
     }
 
-    /// Decides about the request whose callback is running; `ended` when it has no body.
-    pub fn on_request(&mut self, ended: bool, told: &mut Told) -> Verdict {
+    /// Decides about the request whose callback is running.
+    pub fn on_request(&mut self, told: &mut Told) -> Verdict {
         let mut request = Request;
         let mut facts = Facts::new(&mut request);
         self.engine.select(&mut facts, &mut self.met);
@@ -117,8 +117,7 @@ impl Root {
         if incidents.stats.corrupt > 0 {
             told.tell(Incident::Corrupt);
         }
-        // A gRPC call has a body, so who has none need not be asked.
-        let grpc = decision.refusal.is_some() && !ended && facts.is_grpc();
+        let grpc = decision.refusal.is_some() && facts.is_grpc();
         let plan = self.engine.plan();
         match reply::refusal(plan, &self.policies, &decision, now, grpc) {
             Some(reply) => {

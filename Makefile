@@ -6,6 +6,7 @@ SHELL := /bin/bash
 ENVOY_NEWEST := 1.40.0
 ENVOY_OLDEST := 1.36.2
 WASM_BINDGEN := 0.2.130
+RUST := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 TOOLS := $(CURDIR)/.tools
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -20,7 +21,10 @@ help: ## what there is
 .PHONY: rust
 rust:
 	@command -v cargo >/dev/null || { echo 'cargo is missing: install Rust with rustup first' >&2; exit 1; }
-	@rustup show active-toolchain >/dev/null 2>&1 || rustup toolchain install >/dev/null
+	@rustup run $(RUST) rustc --version >/dev/null 2>&1 || { echo '==> Rust $(RUST)'; \
+	  rustup -q toolchain install $(RUST) --profile minimal; }
+	@rustup -q target add wasm32-wasip1 wasm32-unknown-unknown
+	@rustup -q component add clippy rustfmt
 
 # $(call debian,command,package): installs a Debian package when its command is missing.
 define debian

@@ -3,10 +3,10 @@
 use crate::units::{Nanos, Wait};
 
 /// The decision about one request. Made once, read by reply, metrics and log.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Decision {
-    /// What each limit of each rule that applied says now, in the order of the plan.
+    /// What the limits that were asked say, in the order of the plan. Admitted, it is empty where nobody is told.
     pub quotas: Vec<Quota>,
     /// What each rule that applied did, in the order of the plan.
     pub rules: Vec<RuleOutcome>,
@@ -32,19 +32,13 @@ pub struct Quota {
 impl Decision {
     /// What each rule's counters count of this decision.
     pub fn counts(&self) -> impl Iterator<Item = (usize, Count)> {
-        self.rules.iter().flat_map(|outcome| {
-            let by_store = self.refusal.is_some_and(|refusal| {
-                refusal.rule == outcome.rule
-                    && matches!(refusal.reason, Reason::Contended | Reason::Unavailable)
-            });
+        let admitted = self.refusal.is_none();
+        self.rules.iter().flat_map(move |outcome| {
             let counts = match outcome.effect {
                 Effect::Charged => [Some(Count::Allowed), None],
-                Effect::Refused if by_store => [Some(Count::Errors), None],
                 Effect::Refused => [Some(Count::Limited), None],
-                Effect::Uncharged if self.refusal.is_none() => {
-                    [Some(Count::Errors), Some(Count::Uncharged)]
-                }
-                Effect::Uncharged => [Some(Count::Errors), None],
+                Effect::Uncharged if admitted => [Some(Count::Errors), Some(Count::Uncharged)],
+                Effect::Uncharged | Effect::Denied => [Some(Count::Errors), None],
                 Effect::Passed => [None, None],
             };
             counts
@@ -52,6 +46,98 @@ impl Decision {
                 .flatten()
                 .map(|count| (outcome.rule, count))
         })
+    }
+
+    /// How long its limits refuse: until the last of them would admit the request. `None` when none refuses,
+    /// or one does for ever.
+    #[must_use]
+    pub fn refused_for(&self) -> Option<Nanos> {
+        match self.longest_wait()?.1 {
+            Wait::After(wait) => Some(wait),
+            Wait::Never => None,
+        }
+    }
+
+    /// How long it says the same in whole seconds, which is all that a client is told.
+    #[must_use]
+    pub fn steady_for(&self) -> Nanos {
+        let told = self.quotas.iter().filter_map(|quota| match quota.violated {
+            Some(Wait::After(wait)) => Some(wait),
+            Some(Wait::Never) => None,
+            None => Some(quota.reset),
+        });
+        let turns = told.filter(|span| *span > Nanos(0)).map(|span| {
+            // Rounded up, a span says one second less as soon as its fraction has passed.
+            let fraction = span.0 % Nanos::SECOND.0;
+            Nanos(if fraction == 0 {
+                Nanos::SECOND.0
+            } else {
+                fraction
+            })
+        });
+        turns.min().unwrap_or(Nanos(u64::MAX))
+    }
+
+    /// A refusal by limits as it is when `elapsed` has passed and nothing was charged: what was due is nearer,
+    /// and a limit whose own wait is over refuses no more. [`Self::refused_for`] is still to come.
+    pub fn later_by(&self, elapsed: Nanos) -> Self {
+        let quotas: Vec<Quota> = self
+            .quotas
+            .iter()
+            .map(|quota| quota.later_by(elapsed))
+            .collect();
+        let rules = self.rules.iter().map(|outcome| {
+            let refuses = |quota: &Quota| quota.rule == outcome.rule && quota.violated.is_some();
+            let effect = match outcome.effect {
+                Effect::Refused if !quotas.iter().any(refuses) => Effect::Passed,
+                effect => effect,
+            };
+            RuleOutcome { effect, ..*outcome }
+        });
+        let mut later = Self {
+            rules: rules.collect(),
+            quotas,
+            refusal: self.refusal,
+        };
+        later.refusal = later.by_longest_wait().or(self.refusal);
+        later
+    }
+
+    /// The refusal by the limit that refuses for longest.
+    #[must_use]
+    pub fn by_longest_wait(&self) -> Option<Refusal> {
+        let (quota, wait) = self.longest_wait()?;
+        let limit = quota.limit;
+        Some(Refusal {
+            rule: quota.rule,
+            reason: Reason::Limited { limit, wait },
+        })
+    }
+
+    fn longest_wait(&self) -> Option<(&Quota, Wait)> {
+        let waits = self
+            .quotas
+            .iter()
+            .filter_map(|quota| Some((quota, quota.violated?)));
+        waits.max_by_key(|(_, wait)| *wait)
+    }
+}
+
+impl Quota {
+    fn later_by(&self, elapsed: Nanos) -> Self {
+        let nearer = |span: Nanos| Nanos(span.0.saturating_sub(elapsed.0));
+        let violated = match self.violated {
+            Some(Wait::After(wait)) => {
+                let left = nearer(wait);
+                (left > Nanos(0)).then_some(Wait::After(left))
+            }
+            violated => violated,
+        };
+        Self {
+            reset: nearer(self.reset),
+            violated,
+            ..*self
+        }
     }
 }
 
@@ -68,13 +154,29 @@ pub enum Count {
     Uncharged,
 }
 
+impl Count {
+    /// All of them, each at its [`Self::index`].
+    pub const ALL: [Self; 4] = [Self::Allowed, Self::Limited, Self::Errors, Self::Uncharged];
+
+    /// Its place in [`Self::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Allowed => 0,
+            Self::Limited => 1,
+            Self::Errors => 2,
+            Self::Uncharged => 3,
+        }
+    }
+}
+
 /// What one rule did with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleOutcome {
     /// Index of the rule in the plan.
     pub rule: usize,
-    /// The keyed fingerprint of what was counted.
-    pub fingerprint: u64,
+    /// The keyed fingerprint of what is counted; `None` where there is no key.
+    pub fingerprint: Option<u64>,
     /// What it did.
     pub effect: Effect,
 }
@@ -84,11 +186,13 @@ pub struct RuleOutcome {
 pub enum Effect {
     /// Charged the request, and let it pass.
     Charged,
-    /// Would have let it pass; another rule refused it, so nothing was charged.
+    /// Did not refuse it, and did not charge it either: another rule refused it.
     Passed,
     /// Refused it.
     Refused,
-    /// Could not be judged; it passed without a charge.
+    /// Could not judge it, and refused it for that.
+    Denied,
+    /// Could not judge it, and let it pass without a charge.
     Uncharged,
 }
 
@@ -115,6 +219,6 @@ pub enum Reason {
     Contended,
     /// A part of the key is missing and the rule denies such requests.
     MissingKey,
-    /// The counters cannot be used and the rule's `on_fault` is `deny`.
+    /// The request or the counters cannot be read, and the rule's `on_fault` is `deny`.
     Unavailable,
 }

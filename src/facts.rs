@@ -9,23 +9,45 @@ use crate::plan::{AddressSource, ClientIp};
 /// Where facts come from. Each call costs the host about 10,000 instructions, so none is made twice.
 pub trait Source {
     /// All request headers, serialised as [`HeaderMap`] describes.
-    fn headers(&mut self) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// [`Unreadable`] when the host does not hand them out.
+    fn headers(&mut self) -> Result<Vec<u8>, Unreadable>;
+
     /// The first value of one request header; when there is none, a fifth of the cost.
-    fn header(&mut self, name: &str) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// [`Unreadable`] when the host cannot tell.
+    fn header(&mut self, name: &str) -> Result<Option<Vec<u8>>, Unreadable>;
+
     /// The proxy's view of the client's address, with or without a port.
-    fn peer(&mut self) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// [`Unreadable`] when the host cannot tell.
+    fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable>;
+
     /// The name of the proxy's route.
-    fn route(&mut self) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// [`Unreadable`] when the host cannot tell.
+    fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable>;
 }
+
+/// A fact that the host did not give, and the status with which it did not. Unlike one that is absent, it is
+/// a fault: the request cannot be judged by a rule that needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable(pub i32);
 
 /// The facts read so far.
 #[derive(Debug)]
 pub struct Facts<'s, S> {
     source: &'s mut S,
     headers: Option<HeaderMap>,
+    headers_fault: Option<Unreadable>,
     path: Option<Option<Vec<u8>>>,
-    client_ip: Option<Option<IpAddr>>,
-    route: Option<Option<Vec<u8>>>,
+    client_ip: Option<Result<Option<IpAddr>, Unreadable>>,
+    route: Option<Result<Option<Vec<u8>>, Unreadable>>,
+    fault: Option<Unreadable>,
 }
 
 impl<'s, S: Source> Facts<'s, S> {
@@ -34,17 +56,34 @@ impl<'s, S: Source> Facts<'s, S> {
         Self {
             source,
             headers: None,
+            headers_fault: None,
             path: None,
             client_ip: None,
             route: None,
+            fault: None,
         }
     }
 
-    /// The request headers.
+    /// Forgets which facts were asked for in vain; see [`Self::fault`].
+    pub const fn expect_no_fault(&mut self) {
+        self.fault = None;
+    }
+
+    /// Why a fact that was asked for since [`Self::expect_no_fault`] is missing, if the host did not give it.
+    #[must_use]
+    pub const fn fault(&self) -> Option<Unreadable> {
+        self.fault
+    }
+
+    /// The request headers; none where they cannot be read.
     pub fn headers(&mut self) -> &HeaderMap {
-        let source = &mut self.source;
-        self.headers
-            .get_or_insert_with(|| HeaderMap::new(source.headers().unwrap_or_default()))
+        if self.headers.is_none() {
+            let read = self.source.headers();
+            self.headers_fault = read.as_ref().err().copied();
+            self.headers = Some(HeaderMap::new(read.unwrap_or_default()));
+        }
+        self.fault = self.fault.or(self.headers_fault);
+        self.headers.get_or_insert_default()
     }
 
     /// The path without its query, in its normal form; `None` for a request that has no path.
@@ -53,41 +92,73 @@ impl<'s, S: Source> Facts<'s, S> {
             let written = self.headers().one(":path");
             self.path = Some(written.map(|written| path::normal(written).into_owned()));
         }
+        self.fault = self.fault.or(self.headers_fault);
         self.path.as_ref()?.as_deref()
     }
 
-    /// Whether the caller speaks gRPC, and must be refused in its own terms.
+    /// Whether the caller speaks gRPC, and must be refused in its own terms. HTTP where that cannot be read.
     pub fn is_grpc(&mut self) -> bool {
         const NAME: &str = "content-type";
-        let media_type = match &self.headers {
-            Some(headers) => headers.one(NAME).map(<[u8]>::to_vec),
-            None => self.source.header(NAME),
-        };
-        media_type.is_some_and(|media_type| is_grpc(&media_type))
+        match &self.headers {
+            Some(headers) => headers.one(NAME).is_some_and(is_grpc),
+            None => {
+                let media_type = self.source.header(NAME).ok().flatten();
+                media_type.is_some_and(|media_type| is_grpc(&media_type))
+            }
+        }
     }
 
     /// The client's address, aggregated by its prefix; `None` when there is none that can be read.
     pub fn client_ip(&mut self, policy: &ClientIp) -> Option<IpAddr> {
-        if let Some(known) = self.client_ip {
-            return known;
+        let found = match self.client_ip {
+            Some(found) => found,
+            None => {
+                let found = self.find_client_ip(policy);
+                *self.client_ip.insert(found)
+            }
+        };
+        self.note(found)
+    }
+
+    /// The name of the proxy's route; `None` when it has none.
+    pub fn route(&mut self) -> Option<&[u8]> {
+        let source = &mut self.source;
+        match self.route.get_or_insert_with(|| source.route()) {
+            Ok(route) => route.as_deref().filter(|route| !route.is_empty()),
+            Err(fault) => {
+                self.fault = self.fault.or(Some(*fault));
+                None
+            }
         }
+    }
+
+    fn find_client_ip(&mut self, policy: &ClientIp) -> Result<Option<IpAddr>, Unreadable> {
         let forwarded = match &policy.source {
             AddressSource::Connection => None,
             AddressSource::ForwardedFor(trusted) => {
                 address::forwarded_for(self.headers().all("x-forwarded-for"), trusted)
             }
         };
-        let address = forwarded.or_else(|| address::parse(&self.source.peer()?));
-        let counted = address.map(|address| address::aggregate(address, policy));
-        self.client_ip = Some(counted);
-        counted
+        // Headers that cannot be read are not an absent X-Forwarded-For: all would be one client, the proxy.
+        if let (AddressSource::ForwardedFor(_), Some(fault)) = (&policy.source, self.headers_fault)
+        {
+            return Err(fault);
+        }
+        let address = match forwarded {
+            Some(address) => Some(address),
+            None => self.source.peer()?.and_then(|peer| address::parse(&peer)),
+        };
+        Ok(address.map(|address| address::aggregate(address, policy)))
     }
 
-    /// The name of the proxy's route; `None` when it has none.
-    pub fn route(&mut self) -> Option<&[u8]> {
-        let source = &mut self.source;
-        let route = self.route.get_or_insert_with(|| source.route());
-        route.as_deref().filter(|route| !route.is_empty())
+    fn note<T>(&mut self, found: Result<Option<T>, Unreadable>) -> Option<T> {
+        match found {
+            Ok(found) => found,
+            Err(fault) => {
+                self.fault = self.fault.or(Some(fault));
+                None
+            }
+        }
     }
 }
 

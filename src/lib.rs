@@ -8,8 +8,8 @@
 //! queries · [`config::json`] what was written · [`reply::template`] texts with placeholders · [`plan`] what
 //! is run · [`config`] how a plan is made · [`address`] where a client is · [`facts`] what is known of a
 //! request · [`select`] which rules it meets · [`key`] what it is counted by · [`decision`] what was
-//! decided · [`engine`] how · [`reply`] what the client sees · [`metrics`] what is counted · [`log`] what the
-//! operator reads · `host` the proxy.
+//! decided · [`engine`] how · [`reply`] what the client sees · [`refusals`] what need not be decided again ·
+//! [`limiter`] all of it · [`metrics`] what is counted · [`log`] what the operator reads · `host` the proxy.
 
 pub mod address;
 pub mod config;
@@ -17,11 +17,13 @@ pub mod decision;
 pub mod engine;
 pub mod facts;
 pub mod key;
+pub mod limiter;
 pub mod local;
 pub mod log;
 pub mod metrics;
 pub mod path;
 pub mod plan;
+pub mod refusals;
 pub mod reply;
 pub mod select;
 pub mod units;

@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 
 use crate::decision::{Decision, Reason};
+use crate::facts::Unreadable;
 use crate::local::gcra::{Bucket, FullAt};
 use crate::local::store::Fault;
 use crate::plan::{LogKeys, Plan};
@@ -78,9 +79,7 @@ pub fn refusal_line(
             .rules
             .iter()
             .find(|outcome| outcome.rule == refusal.rule);
-        outcome
-            .map(|outcome| outcome.fingerprint)
-            .filter(|fingerprint| *fingerprint != 0)
+        outcome?.fingerprint
     };
     let key = match plan.log.keys {
         LogKeys::Hashed => fingerprint().map(|fingerprint| format!(r#""{fingerprint:016x}""#)),
@@ -110,6 +109,8 @@ fn quoted(key: &str) -> String {
 /// What went wrong without ending a request; the requests it concerns are counted by their rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incident {
+    /// A fact about a request cannot be read.
+    Facts(Unreadable),
     /// The shared data cannot be used.
     Store(Fault),
     /// A set of counters failed its checksum and was begun anew.
@@ -118,7 +119,7 @@ pub enum Incident {
     Clock,
     /// The host did not send a refusal.
     Reply,
-    /// A metric cannot be defined or written.
+    /// A metric cannot be defined.
     Metric,
 }
 
@@ -142,7 +143,8 @@ impl Told {
             Incident::Corrupt => (2, "a set of counters was broken and begun anew"),
             Incident::Clock => (3, "a clock cannot be read"),
             Incident::Reply => (4, "a refusal could not be sent"),
-            Incident::Metric => (5, "a metric cannot be written"),
+            Incident::Metric => (5, "a metric cannot be defined"),
+            Incident::Facts(_) => (6, "a request's headers, address or route cannot be read"),
         };
         let bit = 1 << kind;
         if self.0 & bit != 0 {
@@ -150,7 +152,9 @@ impl Told {
         }
         self.0 |= bit;
         let status = match incident {
-            Incident::Store(Fault::Host(status)) => format!(" (status {status})"),
+            Incident::Store(Fault::Host(status)) | Incident::Facts(Unreadable(status)) => {
+                format!(" (status {status})")
+            }
             _ => String::new(),
         };
         Some(format!("weir: {what}{status}; this is said once"))
@@ -170,7 +174,7 @@ mod tests {
         let mut decision = refused_for(0, Reason::Limited { limit: 0, wait });
         decision.rules.push(RuleOutcome {
             rule: 0,
-            fingerprint: 0xbeef,
+            fingerprint: Some(0xbeef),
             effect: Effect::Refused,
         });
         decision
@@ -240,6 +244,7 @@ mod tests {
             Incident::Clock,
             Incident::Reply,
             Incident::Metric,
+            Incident::Facts(Unreadable(2)),
         ] {
             assert!(told.line(other).is_some());
             assert!(told.line(other).is_none());

@@ -10,12 +10,10 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use weir::config;
-use weir::engine::{Engine, Incidents, Met};
-use weir::facts::{Facts, Source};
+use weir::engine::{Incidents, Met};
+use weir::facts::{Facts, Source, Unreadable};
+use weir::limiter::{Answer, Limiter};
 use weir::local::store::{Fault, Founding, SharedData, Swap};
-use weir::reply::draft_11::Policies;
-use weir::reply::headers::ResponseHeaders;
-use weir::reply::refusal;
 use weir::units::{Instant, Now, UnixTime};
 
 struct Counting;
@@ -95,21 +93,21 @@ struct Request {
 }
 
 impl Source for Request {
-    fn headers(&mut self) -> Option<Vec<u8>> {
-        Some(uncounted(|| serialise(&self.headers)))
+    fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
+        Ok(uncounted(|| serialise(&self.headers)))
     }
 
-    fn header(&mut self, name: &str) -> Option<Vec<u8>> {
-        let (_, value) = self.headers.iter().find(|(held, _)| *held == name)?;
-        Some(uncounted(|| value.as_bytes().to_vec()))
+    fn header(&mut self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        let found = self.headers.iter().find(|(held, _)| *held == name);
+        Ok(found.map(|(_, value)| uncounted(|| value.as_bytes().to_vec())))
     }
 
-    fn peer(&mut self) -> Option<Vec<u8>> {
-        Some(uncounted(|| self.peer.as_bytes().to_vec()))
+    fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(Some(uncounted(|| self.peer.as_bytes().to_vec())))
     }
 
-    fn route(&mut self) -> Option<Vec<u8>> {
-        None
+    fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(None)
     }
 }
 
@@ -150,8 +148,7 @@ const NOW: Now = Now {
 
 /// One worker with one configuration.
 struct Worker {
-    engine: Engine,
-    policies: Policies,
+    limiter: Limiter,
     shared: Shared,
     /// Kept between requests, as the host edge does.
     met: Vec<Met>,
@@ -161,21 +158,20 @@ struct Worker {
 #[derive(Debug, PartialEq, Eq)]
 struct Allocations {
     select: usize,
-    decide: usize,
-    /// Headers of the response, or the whole refusal.
-    reply: usize,
+    /// The decision and what is told of it: headers of the response, or the whole refusal.
+    answer: usize,
+    /// What is done to the headers of the response.
+    show: usize,
 }
 
 impl Worker {
     fn new(configuration: &str) -> Self {
         let plan = config::load(configuration.as_bytes(), &|_| None).unwrap();
         let mut shared = Shared::default();
-        let policies = Policies::new(&plan);
-        let mut engine = Engine::new(plan);
-        engine.join(&Founding::join(&mut shared, [7; 16]).unwrap());
+        let mut limiter = Limiter::new(plan);
+        limiter.join(&Founding::join(&mut shared, [7; 16]).unwrap());
         Self {
-            engine,
-            policies,
+            limiter,
             shared,
             met: Vec::new(),
         }
@@ -186,32 +182,35 @@ impl Worker {
         let mut source = uncounted(request);
         let mut facts = Facts::new(&mut source);
         let mut met = std::mem::take(&mut self.met);
-        let (select, ()) = counted(|| self.engine.select(&mut facts, &mut met));
+        let engine = self.limiter.engine();
+        let (select, unreadable) = counted(|| engine.select(&mut facts, &mut met));
+        assert_eq!(unreadable, None);
         let mut incidents = Incidents::default();
-        let shared = &mut self.shared;
-        let (decide, decision) = counted(|| {
+        let (limiter, shared) = (&mut self.limiter, &mut self.shared);
+        let (answer, headers) = counted(|| {
             if met.is_empty() {
-                return None;
+                return Ok(None);
             }
-            Some(self.engine.decide(&met, NOW, shared, &mut incidents))
+            let grpc = || facts.is_grpc();
+            match limiter.answer(&met, Some(NOW), shared, &mut incidents, grpc) {
+                Answer::Pass(_, headers) => Ok(headers),
+                Answer::Refuse(..) => Err(()),
+            }
         });
         self.met = met;
-        let plan = self.engine.plan();
-        let (reply, refused) = counted(|| {
-            let decision = decision.as_ref()?;
-            let refused = refusal(plan, &self.policies, decision, NOW, facts.is_grpc());
-            if refused.is_none() && plan.response.shows_quotas() {
-                let headers = ResponseHeaders::new(plan, &self.policies, decision, NOW);
+        let admitted = headers.is_ok();
+        let headers = headers.ok().flatten();
+        let (show, ()) = counted(|| {
+            if let Some(headers) = headers {
                 headers.changes(None).for_each(drop);
             }
-            refused
         });
         let allocations = Allocations {
             select,
-            decide,
-            reply,
+            answer,
+            show,
         };
-        (allocations, refused.is_none())
+        (allocations, admitted)
     }
 
     /// The third request: its counters exist.
@@ -231,11 +230,11 @@ const ONE_AN_HOUR: &str = r#"{"rules": [{"name": "per-client", "key": ["client_i
     "response": {"headers": ["x-ratelimit", "ietf-draft-11"]}}"#;
 
 #[track_caller]
-fn assert_allocations(found: &Allocations, select: usize, decide: usize, reply: usize) {
+fn assert_allocations(found: &Allocations, select: usize, answer: usize, show: usize) {
     let pinned = Allocations {
         select,
-        decide,
-        reply,
+        answer,
+        show,
     };
     assert_eq!(*found, pinned);
 }
@@ -248,9 +247,9 @@ fn admit() {
 #[test]
 fn admit_with_headers() {
     let with = |headers: &str| Worker::hot(&PER_CLIENT.replace("[]", headers));
-    assert_allocations(&with(r#"["x-ratelimit"]"#), 0, 5, 3);
-    assert_allocations(&with(r#"["ietf-draft-11"]"#), 0, 5, 2);
-    assert_allocations(&with(r#"["x-ratelimit", "ietf-draft-11"]"#), 0, 5, 5);
+    assert_allocations(&with(r#"["x-ratelimit"]"#), 0, 4, 3);
+    assert_allocations(&with(r#"["ietf-draft-11"]"#), 0, 6, 0);
+    assert_allocations(&with(r#"["x-ratelimit", "ietf-draft-11"]"#), 0, 6, 3);
 }
 
 #[test]
@@ -259,9 +258,9 @@ fn refused() {
     assert!(worker.exchange().1);
     let (from_store, admitted) = worker.exchange();
     assert!(!admitted);
-    assert_allocations(&from_store, 0, 8, 6);
+    assert_allocations(&from_store, 0, 14, 0);
     let (from_cache, _) = worker.exchange();
-    assert_allocations(&from_cache, 0, 4, 6);
+    assert_allocations(&from_cache, 0, 0, 0);
 }
 
 #[test]

@@ -1,29 +1,30 @@
 use super::*;
 use crate::config;
+use crate::decision::{Decision, Reason, Refusal};
 use crate::local::store::Dialect;
 use crate::local::store::memory::Memory;
-use crate::units::Instant;
+use crate::units::{Instant, Nanos, Now, Wait};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A request of which only the address is known.
+/// A request of which only the address is known, and the route cannot be.
 struct Peer(&'static str);
 
 impl Source for Peer {
-    fn headers(&mut self) -> Option<Vec<u8>> {
-        None
+    fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
+        Ok(Vec::new())
     }
 
-    fn header(&mut self, _name: &str) -> Option<Vec<u8>> {
-        None
+    fn header(&mut self, _name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(None)
     }
 
-    fn peer(&mut self) -> Option<Vec<u8>> {
-        Some(self.0.as_bytes().to_vec())
+    fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(Some(self.0.as_bytes().to_vec()))
     }
 
-    fn route(&mut self) -> Option<Vec<u8>> {
-        None
+    fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        Err(Unreadable(7))
     }
 }
 
@@ -48,21 +49,34 @@ impl World {
         }
     }
 
-    fn ask(&mut self, peer: &'static str, millis: u64) -> Decision {
+    fn select(&mut self, peer: &'static str) -> (Vec<Met>, Option<Unreadable>) {
         let mut met = Vec::new();
+        let mut peer = Peer(peer);
+        let mut facts = Facts::new(&mut peer);
+        let unreadable = self.engine.select(&mut facts, &mut met);
+        (met, unreadable)
+    }
+
+    fn ask(&mut self, peer: &'static str, millis: u64) -> Decision {
+        let (met, _) = self.select(peer);
         self.engine
-            .select(&mut Facts::new(&mut Peer(peer)), &mut met);
-        let now = Now {
-            monotonic: Instant(Nanos::SECOND.0 + millis * Nanos::MILLISECOND.0),
-            ..Now::default()
-        };
-        self.engine
-            .decide(&met, now, &mut self.data, &mut self.incidents)
+            .decide(&met, now(millis), &mut self.data, &mut self.incidents)
     }
 
     fn calls(&self) -> (u32, u32) {
         (self.data.reads, self.data.writes)
     }
+}
+
+fn now(millis: u64) -> Now {
+    Now {
+        monotonic: Instant(Nanos::SECOND.0 + millis * Nanos::MILLISECOND.0),
+        ..Now::default()
+    }
+}
+
+fn effects(decision: &Decision) -> Vec<Effect> {
+    decision.rules.iter().map(|rule| rule.effect).collect()
 }
 
 fn limited(decision: &Decision) -> Option<(usize, Wait)> {
@@ -76,7 +90,7 @@ const CLIENT: &str =
     r#"{"name": "c", "key": ["client_ip"], "limits": [{"requests": 2, "per": "1s"}]}"#;
 
 #[test]
-fn a_refusal_is_repeated_without_the_store_and_never_early() {
+fn a_limit_refuses_until_the_instant_it_tells() {
     let mut world = World::new(CLIENT);
     for _ in 0..2 {
         assert!(world.ask("192.0.2.1", 0).refusal.is_none());
@@ -84,9 +98,8 @@ fn a_refusal_is_repeated_without_the_store_and_never_early() {
     assert_eq!(world.calls(), (2, 2));
     let wait = |millis: u64| Some((0, Wait::After(Nanos(millis * Nanos::MILLISECOND.0))));
     assert_eq!(limited(&world.ask("192.0.2.1", 0)), wait(500));
-    assert_eq!(world.calls(), (3, 2));
     assert_eq!(limited(&world.ask("192.0.2.1", 499)), wait(1));
-    assert_eq!(world.calls(), (3, 2));
+    assert_eq!(world.calls(), (4, 2));
     assert!(world.ask("192.0.2.2", 499).refusal.is_none());
     assert!(world.ask("192.0.2.1", 500).refusal.is_none());
 }
@@ -99,8 +112,7 @@ fn a_limit_of_nothing_refuses_for_ever_and_charges_nothing() {
     let decision = world.ask("192.0.2.1", 0);
     assert_eq!(limited(&decision), Some((1, Wait::Never)));
     assert_eq!(world.calls(), (0, 0));
-    let effects: Vec<Effect> = decision.rules.iter().map(|rule| rule.effect).collect();
-    assert_eq!(effects, [Effect::Passed, Effect::Refused]);
+    assert_eq!(effects(&decision), [Effect::Passed, Effect::Refused]);
 }
 
 #[test]
@@ -130,9 +142,72 @@ fn a_store_that_fails_admits_uncharged_or_denies_as_each_rule_says() {
     let decision = world.ask("192.0.2.1", 0);
     let reason = Reason::Unavailable;
     assert_eq!(decision.refusal, Some(Refusal { rule: 0, reason }));
-    // It is no refusal to remember.
+    assert_eq!(effects(&decision), [Effect::Denied]);
     world.data.failing = None;
     assert!(world.ask("192.0.2.1", 0).refusal.is_none());
+}
+
+/// A rule that needs what [`Peer`] does not give.
+const BY_ROUTE: &str =
+    r#"{"name": "r", "key": ["route"], "limits": [{"requests": 2, "per": "1s"}]}"#;
+
+#[test]
+fn a_request_that_cannot_be_read_is_judged_by_on_fault_and_never_passes_unnoticed() {
+    let mut world = World::new(&format!("{CLIENT}, {BY_ROUTE}"));
+    let (met, unreadable) = world.select("192.0.2.1");
+    assert_eq!(unreadable, Some(Unreadable(7)));
+    assert_eq!(met[1].key, MetKey::Unreadable);
+    let decision = world.ask("192.0.2.1", 0);
+    assert!(decision.refusal.is_none());
+    assert_eq!(effects(&decision), [Effect::Charged, Effect::Uncharged]);
+
+    let denying = BY_ROUTE.replace(r#""key""#, r#""on_fault": "deny", "key""#);
+    let mut world = World::new(&format!("{CLIENT}, {denying}"));
+    let decision = world.ask("192.0.2.1", 0);
+    let reason = Reason::Unavailable;
+    assert_eq!(decision.refusal, Some(Refusal { rule: 1, reason }));
+    assert_eq!(effects(&decision), [Effect::Passed, Effect::Denied]);
+    assert_eq!(world.calls(), (0, 0));
+}
+
+#[test]
+fn without_counters_each_rule_does_as_its_on_fault_says() {
+    let shut = r#"{"name": "shut", "limits": [{"requests": 0, "per": "1s"}]}"#;
+    let load = |rules: &str| {
+        let plan = format!(r#"{{"rules": [{rules}]}}"#);
+        Engine::new(config::load(plan.as_bytes(), &|_| None).unwrap())
+    };
+    let denying = CLIENT.replace(r#""key""#, r#""on_fault": "deny", "key""#);
+    let also = denying.replace(r#""c""#, r#""d""#);
+    let mut met = Vec::new();
+    for (rules, expected) in [
+        (CLIENT.to_owned(), vec![Effect::Uncharged]),
+        // A store that fails is no limit that refuses, whichever rule is told to be the reason.
+        (format!("{denying}, {also}"), vec![Effect::Denied; 2]),
+        // What needs no counters needs none.
+        (
+            format!("{CLIENT}, {shut}"),
+            vec![Effect::Passed, Effect::Refused],
+        ),
+    ] {
+        let engine = load(&rules);
+        engine.select(&mut Facts::new(&mut Peer("192.0.2.1")), &mut met);
+        // No fingerprint under a key that everybody knows.
+        assert!(met.iter().all(|met| met.fingerprint().is_none()));
+        assert_eq!(effects(&engine.decide_without_counters(&met)), expected);
+    }
+}
+
+#[test]
+fn an_unlimited_rule_still_asks_for_its_key() {
+    let rule = r#"{"name": "k", "key": [{"header": "x"}], "on_missing_key": "deny", "limits": "unlimited"}"#;
+    let plan = format!(r#"{{"rules": [{rule}]}}"#);
+    let engine = Engine::new(config::load(plan.as_bytes(), &|_| None).unwrap());
+    let mut met = Vec::new();
+    engine.select(&mut Facts::new(&mut Peer("192.0.2.1")), &mut met);
+    let decision = engine.decide_without_counters(&met);
+    let reason = Reason::MissingKey;
+    assert_eq!(decision.refusal, Some(Refusal { rule: 0, reason }));
 }
 
 #[test]
@@ -146,11 +221,10 @@ fn the_longest_wait_is_the_one_that_is_told() {
     let minute = Nanos(60 * Nanos::SECOND.0);
     assert_eq!(limited(&decision), Some((1, Wait::After(minute))));
     assert!(decision.quotas.iter().all(|quota| quota.violated.is_some()));
-    // One rule's wait is over; the other still refuses, from memory.
-    let reads = world.data.reads;
+    // One rule's wait is over; the other still refuses.
     let decision = world.ask("192.0.2.1", 1_500);
     assert_eq!(limited(&decision).unwrap().0, 1);
-    assert_eq!(world.data.reads, reads);
+    assert_eq!(effects(&decision), [Effect::Passed, Effect::Refused]);
 }
 
 #[test]
@@ -159,10 +233,6 @@ fn keys_that_owe_are_counted() {
     for peer in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
         let _ = world.ask(peer, 0);
     }
-    let now = |millis: u64| Now {
-        monotonic: Instant(Nanos::SECOND.0 + millis * Nanos::MILLISECOND.0),
-        ..Now::default()
-    };
     let all = u32::MAX;
     let tracked = world.engine.tracked_keys(&mut world.data, now(0), 5, all);
     assert_eq!(tracked, 3);

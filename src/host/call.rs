@@ -7,7 +7,7 @@ use super::abi;
 
 /// What a host answers when it does not do as asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum HostError {
     /// There is no such header, property or key.
     NotFound,
     /// The value was changed since it was read.
@@ -16,7 +16,7 @@ pub enum Refusal {
     Status(i32),
 }
 
-impl Refusal {
+impl HostError {
     /// The status as the host gave it.
     pub const fn status(self) -> i32 {
         match self {
@@ -28,7 +28,7 @@ impl Refusal {
 }
 
 /// Outcome of one hostcall.
-pub type Outcome<T> = Result<T, Refusal>;
+pub type Outcome<T> = Result<T, HostError>;
 
 const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
@@ -37,9 +37,9 @@ const CAS_MISMATCH: i32 = 8;
 fn check(status: i32) -> Outcome<()> {
     match status {
         OK => Ok(()),
-        NOT_FOUND => Err(Refusal::NotFound),
-        CAS_MISMATCH => Err(Refusal::CasMismatch),
-        other => Err(Refusal::Status(other)),
+        NOT_FOUND => Err(HostError::NotFound),
+        CAS_MISMATCH => Err(HostError::CasMismatch),
+        other => Err(HostError::Status(other)),
     }
 }
 

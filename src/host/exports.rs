@@ -57,10 +57,9 @@ impl Contexts {
         }
     }
 
-    fn remove(&mut self, number: u32) {
-        if let Ok(place) = self.place(number) {
-            drop(self.0.remove(place));
-        }
+    fn remove(&mut self, number: u32) -> Option<Context> {
+        let place = self.place(number).ok()?;
+        Some(self.0.remove(place).1)
     }
 }
 
@@ -121,7 +120,7 @@ extern "C" fn proxy_on_configure(root: u32, len: usize) -> u32 {
 extern "C" fn proxy_on_tick(root: u32) {
     with_vm((), |vm| {
         if let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) {
-            root.on_tick(&mut vm.told);
+            root.on_tick(&mut vm.metrics, &mut vm.told);
         }
     });
 }
@@ -136,7 +135,7 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end: u32)
         let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) else {
             return CONTINUE;
         };
-        match root.on_request(&mut vm.told) {
+        match root.on_request(&mut vm.metrics, &mut vm.told) {
             Verdict::Pass(None) => CONTINUE,
             Verdict::Pass(Some(headers)) => {
                 if let Some(Context::Stream { shown, .. }) = vm.contexts.get_mut(context) {
@@ -164,5 +163,10 @@ extern "C" fn proxy_on_response_headers(context: u32, _headers: usize, _end: u32
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
-    with_vm((), |vm| vm.contexts.remove(context));
+    with_vm((), |vm| {
+        if let Some(Context::Root(_)) = vm.contexts.remove(context) {
+            // It may have been the last whose ticks did.
+            vm.metrics.hand_over();
+        }
+    });
 }

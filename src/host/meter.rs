@@ -1,82 +1,131 @@
-//! Metrics: defined once per VM and name, counted without asking for data.
+//! Metrics: defined once per VM and name, counted in the VM, and handed to the host on ticks.
+//!
+//! Telling the host of each count would be a thirtieth of what a request costs.
 
-use super::call::{self, Kind};
+use super::call::{self, HostError, Kind};
 use crate::decision::{Count, Decision};
 use crate::local::table::Stats;
 use crate::metrics::{self, StoreCount};
 use crate::plan::Plan;
 
-/// Metric ids by name. The host makes a new id each time it is asked, so they outlive a reload.
-///
-/// A list: only configuring looks names up.
+/// The metrics of one VM by name. The host makes a new id each time it is asked, so they outlive a reload.
 #[derive(Debug)]
 pub struct Registry {
-    ids: Vec<(String, u32)>,
+    metrics: Vec<Metric>,
+    /// Whether any of them waits to be handed over.
+    pending: bool,
 }
+
+#[derive(Debug)]
+struct Metric {
+    name: String,
+    id: u32,
+    /// Counted, and not yet handed over.
+    pending: u64,
+}
+
+/// A metric of the registry; `None` where the host refused to define it.
+type Handle = Option<usize>;
 
 impl Registry {
     /// An empty registry.
     pub const fn new() -> Self {
-        Self { ids: Vec::new() }
+        Self {
+            metrics: Vec::new(),
+            pending: false,
+        }
     }
 
-    /// A metric's id, defined if it is new; `None` when the host refuses.
-    fn id(&mut self, kind: Kind, name: String) -> Option<u32> {
-        if let Some((_, id)) = self.ids.iter().find(|(known, _)| *known == name) {
-            return Some(*id);
+    /// Hands the host what was counted since the last time.
+    pub fn hand_over(&mut self) {
+        if !std::mem::take(&mut self.pending) {
+            return;
         }
-        let id = call::define_metric(kind, &name).ok()?;
-        self.ids.push((name, id));
-        Some(id)
+        for metric in &mut self.metrics {
+            let counted = std::mem::take(&mut metric.pending);
+            if counted > 0 {
+                // A host that counts no more is none that a request should fail for.
+                let _ =
+                    call::increment_metric(metric.id, i64::try_from(counted).unwrap_or(i64::MAX));
+            }
+        }
+    }
+
+    /// A metric, defined if it is new.
+    ///
+    /// A search in a list: only configuring looks names up.
+    fn define(&mut self, kind: Kind, name: String) -> Result<usize, HostError> {
+        if let Some(known) = self.metrics.iter().position(|metric| metric.name == name) {
+            return Ok(known);
+        }
+        let id = call::define_metric(kind, &name)?;
+        self.metrics.push(Metric {
+            name,
+            id,
+            pending: 0,
+        });
+        Ok(self.metrics.len().saturating_sub(1))
+    }
+
+    fn count(&mut self, handle: Handle, by: u32) {
+        if let Some(metric) = handle.and_then(|handle| self.metrics.get_mut(handle)) {
+            metric.pending = metric.pending.saturating_add(by.into());
+            self.pending = true;
+        }
     }
 }
 
-/// The metrics of one plan; `None` where the host refused to define one.
+/// The metrics of one plan.
 #[derive(Debug)]
 pub struct Meter {
-    rules: Vec<[Option<u32>; 4]>,
-    store: [Option<u32>; 4],
+    /// By rule and [`Count::index`].
+    rules: Vec<[Handle; Count::ALL.len()]>,
+    store: [Handle; 4],
     entries: Option<u32>,
 }
 
 impl Meter {
-    /// Defines what `plan` counts.
-    pub fn new(plan: &Plan, registry: &mut Registry) -> Self {
-        let mut counter = |name| registry.id(Kind::Counter, name);
+    /// Defines what `plan` counts. Also returns the last error of the host, if there was one.
+    pub fn new(plan: &Plan, registry: &mut Registry) -> (Self, Option<HostError>) {
+        let mut failed = None;
+        let mut define = |kind, name| {
+            let defined = registry.define(kind, name);
+            failed = defined.as_ref().err().copied().or(failed);
+            defined.ok()
+        };
         let rules = plan.rules.iter().map(|rule| {
-            [
-                Count::Allowed,
-                Count::Limited,
-                Count::Errors,
-                Count::Uncharged,
-            ]
-            .map(|count| counter(metrics::of_rule(&rule.name, count)))
+            Count::ALL.map(|count| define(Kind::Counter, metrics::of_rule(&rule.name, count)))
         });
-        Self {
-            rules: rules.collect(),
-            store: StoreCount::of(&Stats::default())
-                .map(|(count, _)| counter(count.name().to_owned())),
-            entries: registry.id(Kind::Gauge, metrics::ENTRIES.to_owned()),
-        }
+        let rules = rules.collect();
+        let store = StoreCount::of(&Stats::default())
+            .map(|(count, _)| define(Kind::Counter, count.name().to_owned()));
+        let entries = define(Kind::Gauge, metrics::ENTRIES.to_owned());
+        let id = entries.and_then(|entries| registry.metrics.get(entries));
+        let entries = id.map(|metric| metric.id);
+        let meter = Self {
+            rules,
+            store,
+            entries,
+        };
+        (meter, failed)
     }
 
     /// Counts a decision.
-    pub fn count(&self, decision: &Decision) {
+    pub fn count(&self, decision: &Decision, registry: &mut Registry) {
         for (rule, count) in decision.counts() {
-            let ids = self.rules.get(rule);
-            increment(
-                ids.and_then(|ids| ids.get(count as usize))
-                    .copied()
-                    .flatten(),
-                1,
-            );
+            let counters = self.rules.get(rule);
+            let counter = counters.and_then(|counters| counters.get(count.index()));
+            registry.count(counter.copied().flatten(), 1);
         }
     }
 
     /// Counts what happened in the store.
-    pub fn count_store(&self, stats: &Stats) {
-        for (id, (_, by)) in self.store.iter().zip(StoreCount::of(stats)) {
-            increment(*id, by);
+    pub fn count_store(&self, stats: &Stats, registry: &mut Registry) {
+        if *stats == Stats::default() {
+            return;
+        }
+        for (counter, (_, by)) in self.store.iter().zip(StoreCount::of(stats)) {
+            registry.count(*counter, by);
         }
     }
 
@@ -86,12 +135,5 @@ impl Meter {
             // A host without gauges goes without.
             let _ = call::record_metric(id, entries);
         }
-    }
-}
-
-fn increment(id: Option<u32>, by: u32) {
-    if let Some(id) = id.filter(|_| by > 0) {
-        // A metric that cannot be counted must not cost a request.
-        let _ = call::increment_metric(id, by.into());
     }
 }

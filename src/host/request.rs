@@ -1,26 +1,38 @@
 //! The request whose callback is running, as the source of its facts.
 
-use super::call::{self, Map};
-use crate::facts::Source;
+use super::call::{self, HostError, Map, Outcome};
+use crate::facts::{Source, Unreadable};
 
 /// The current request.
 #[derive(Clone, Copy, Debug)]
 pub struct Request;
 
 impl Source for Request {
-    fn headers(&mut self) -> Option<Vec<u8>> {
-        call::read_header_map(Map::Request).ok()
+    fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
+        call::read_header_map(Map::Request).map_err(unreadable)
     }
 
-    fn header(&mut self, name: &str) -> Option<Vec<u8>> {
-        call::read_header(Map::Request, name).ok()
+    fn header(&mut self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        if_there(call::read_header(Map::Request, name))
     }
 
-    fn peer(&mut self) -> Option<Vec<u8>> {
-        call::read_property(b"source\0address").ok()
+    fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        if_there(call::read_property(b"source\0address"))
     }
 
-    fn route(&mut self) -> Option<Vec<u8>> {
-        call::read_property(b"xds\0route_name").ok()
+    fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        if_there(call::read_property(b"xds\0route_name"))
     }
+}
+
+fn if_there(read: Outcome<Vec<u8>>) -> Result<Option<Vec<u8>>, Unreadable> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(HostError::NotFound) => Ok(None),
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+const fn unreadable(error: HostError) -> Unreadable {
+    Unreadable(error.status())
 }

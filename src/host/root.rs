@@ -7,27 +7,28 @@ use super::request::Request;
 use super::shared::Shared;
 use crate::config;
 use crate::decision::Decision;
-use crate::engine::{Engine, Incidents, Met};
+use crate::engine::{Incidents, Met};
 use crate::facts::Facts;
 use crate::key;
+use crate::limiter::{Answer, Limiter};
 use crate::local::store::{Fault, Founding};
 use crate::log::{self, Incident, RefusalLines, Told};
-use crate::plan::LogKeys;
-use crate::reply::draft_11::Policies;
+use crate::plan::{LogKeys, Plan};
+use crate::reply::LocalReply;
 use crate::reply::headers::{Change, ResponseHeaders};
-use crate::reply::{self, LocalReply};
-use crate::units::Now;
 
-/// How often the gauge of tracked keys is set, and a table that could not be joined is tried again.
-const TICK_MS: u32 = 10_000;
+/// How often counters are handed over to the host.
+const TICK_MS: u32 = 1_000;
 
-/// Sets looked at on a tick: about 10,000 instructions each, and exact up to 2,048 keys.
+/// Every so many ticks the gauge of tracked keys is set and the table is joined again.
+const TICKS_BETWEEN_LOOKS: u32 = 10;
+
+/// Sets looked at for the gauge: about 10,000 instructions each, and exact up to 2,048 keys.
 const SETS_SAMPLED: u32 = 256;
 
 /// A plan at work for one plugin configuration.
 pub struct Root {
-    engine: Engine,
-    policies: Policies,
+    limiter: Limiter,
     meter: Meter,
     clock: Clock,
     lines: RefusalLines,
@@ -35,6 +36,7 @@ pub struct Root {
     founding: Option<Founding>,
     /// The rules that the request in hand meets; kept for its memory.
     met: Vec<Met>,
+    ticks: u32,
 }
 
 /// What happens to a request.
@@ -52,8 +54,8 @@ impl Root {
     pub fn configure(len: usize, registry: &mut Registry, told: &mut Told) -> Option<Self> {
         let text = match call::read_plugin_configuration(len) {
             Ok(text) => text,
-            Err(refusal) => {
-                let status = refusal.status();
+            Err(refused) => {
+                let status = refused.status();
                 error(&format!(
                     "the configuration cannot be read: the host answered {status}"
                 ));
@@ -69,105 +71,102 @@ impl Root {
                 return None;
             }
         };
+        let (meter, failed) = Meter::new(&plan, registry);
+        if failed.is_some() {
+            told.tell(Incident::Metric);
+        }
         let mut root = Self {
-            policies: Policies::new(&plan),
-            meter: Meter::new(&plan, registry),
+            meter,
             lines: RefusalLines::new(plan.log.refusals_per_second),
-            engine: Engine::new(plan),
+            limiter: Limiter::new(plan),
             clock: Clock::default(),
             founding: None,
             met: Vec::new(),
+            ticks: 0,
         };
         if let Err(incident) = root.join() {
             told.tell(incident);
         }
-        // Without a tick only the gauge of tracked keys is missing.
+        // Without ticks requests are limited all the same, and nobody counts them.
         let _ = call::set_tick_period(TICK_MS);
         Some(root)
     }
 
-    /// Decides about the request whose callback is running.
-    pub fn on_request(&mut self, told: &mut Told) -> Verdict {
+    /// Answers the request whose callback is running.
+    pub fn on_request(&mut self, registry: &mut Registry, told: &mut Told) -> Verdict {
         let mut request = Request;
         let mut facts = Facts::new(&mut request);
-        self.engine.select(&mut facts, &mut self.met);
+        let engine = self.limiter.engine();
+        if let Some(fault) = engine.select(&mut facts, &mut self.met) {
+            told.tell(Incident::Facts(fault));
+        }
         if self.met.is_empty() {
             return Verdict::Pass(None);
         }
-        let mut incidents = Incidents::default();
-        let (decision, now) = match self.now() {
-            Ok(now) => (
-                self.engine
-                    .decide(&self.met, now, &mut Shared, &mut incidents),
-                now,
-            ),
-            Err(incident) => {
-                told.tell(incident);
-                (
-                    self.engine.decide_without_counters(&self.met),
-                    Now::default(),
-                )
-            }
+        let now = if engine.reads_wall_clock() {
+            self.clock.read_both()
+        } else {
+            self.clock.read_monotonic()
         };
-        self.meter.count(&decision);
-        self.meter.count_store(&incidents.stats);
+        if now.is_err() {
+            told.tell(Incident::Clock);
+        }
+        let now = now.ok();
+        let mut incidents = Incidents::default();
+        let answer = self
+            .limiter
+            .answer(&self.met, now, &mut Shared, &mut incidents, || {
+                facts.is_grpc()
+            });
+        self.meter.count_store(&incidents.stats, registry);
         if let Some(fault) = incidents.fault {
             told.tell(Incident::Store(fault));
         }
         if incidents.stats.corrupt > 0 {
             told.tell(Incident::Corrupt);
         }
-        let grpc = decision.refusal.is_some() && facts.is_grpc();
-        let plan = self.engine.plan();
-        match reply::refusal(plan, &self.policies, &decision, now, grpc) {
-            Some(reply) => {
-                self.report(&decision, now, &mut facts);
-                if send(&reply).is_err() {
-                    told.tell(Incident::Reply);
-                }
-                Verdict::Answered
+        let (plan, refused) = match answer {
+            Answer::Pass(decision, headers) => {
+                self.meter.count(&decision, registry);
+                return Verdict::Pass(headers);
             }
-            None if plan.response.shows_quotas() => Verdict::Pass(Some(ResponseHeaders::new(
-                plan,
-                &self.policies,
-                &decision,
-                now,
-            ))),
-            None => Verdict::Pass(None),
+            Answer::Refuse(plan, refused) => (plan, refused),
+        };
+        self.meter.count(&refused.decision, registry);
+        if let Some(suppressed) = self.lines.admit(now.unwrap_or_default().monotonic) {
+            report(plan, &refused.decision, suppressed, &mut facts);
+        }
+        if send(&refused.reply).is_err() {
+            told.tell(Incident::Reply);
+        }
+        Verdict::Answered
+    }
+
+    /// Hands counters over, and now and then looks after the table.
+    pub fn on_tick(&mut self, registry: &mut Registry, told: &mut Told) {
+        registry.hand_over();
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.founding.is_none() || self.ticks.is_multiple_of(TICKS_BETWEEN_LOOKS) {
+            self.look_after_table(told);
         }
     }
 
     /// Joins the table again, in case there was none or the host has forgotten where it is, and sets the gauge
     /// of tracked keys.
-    pub fn on_tick(&mut self, told: &mut Told) {
+    fn look_after_table(&mut self, told: &mut Told) {
         if let Err(incident) = self.join() {
             told.tell(incident);
         }
         match self.clock.read_both() {
             Ok(now) => {
                 let first = u32::try_from(now.monotonic.0 % (1 << 31)).unwrap_or(0);
-                let entries = self
-                    .engine
-                    .tracked_keys(&mut Shared, now, first, SETS_SAMPLED);
+                let entries =
+                    self.limiter
+                        .engine()
+                        .tracked_keys(&mut Shared, now, first, SETS_SAMPLED);
                 self.meter.record_entries(entries);
             }
             Err(_) => told.tell(Incident::Clock),
-        }
-    }
-
-    /// Writes a line about a refusal, if there may be one now.
-    fn report(&mut self, decision: &Decision, now: Now, facts: &mut Facts<'_, Request>) {
-        let Some(suppressed) = self.lines.admit(now.monotonic) else {
-            return;
-        };
-        let plan = self.engine.plan();
-        let rule = decision
-            .refusal
-            .and_then(|refusal| plan.rules.get(refusal.rule));
-        let shown = rule.filter(|_| plan.log.keys == LogKeys::Plain);
-        let key = shown.and_then(|rule| key::plain(rule, &plan.client_ip, facts));
-        if let Some(line) = log::refusal_line(plan, decision, key.as_deref(), suppressed) {
-            call::log(Level::Info, &line);
         }
     }
 
@@ -177,26 +176,29 @@ impl Root {
             Some(founding) => founding.seed,
             None => {
                 let mut seed = [0; 16];
-                let host = |refusal: call::Refusal| Incident::Store(Fault::Host(refusal.status()));
+                let host = |error: call::HostError| Incident::Store(Fault::Host(error.status()));
                 call::random(&mut seed).map_err(host)?;
                 seed
             }
         };
         let founding = Founding::join(&mut Shared, seed).map_err(Incident::Store)?;
         if self.founding != Some(founding) {
-            self.engine.join(&founding);
+            self.limiter.join(&founding);
             self.founding = Some(founding);
         }
         Ok(())
     }
+}
 
-    fn now(&mut self) -> Result<Now, Incident> {
-        let now = if self.engine.reads_wall_clock() {
-            self.clock.read_both()
-        } else {
-            self.clock.read_monotonic()
-        };
-        now.map_err(|_| Incident::Clock)
+/// Writes a line about a refusal.
+fn report(plan: &Plan, decision: &Decision, suppressed: u64, facts: &mut Facts<'_, Request>) {
+    let rule = decision
+        .refusal
+        .and_then(|refusal| plan.rules.get(refusal.rule));
+    let shown = rule.filter(|_| plan.log.keys == LogKeys::Plain);
+    let key = shown.and_then(|rule| key::plain(rule, &plan.client_ip, facts));
+    if let Some(line) = log::refusal_line(plan, decision, key.as_deref(), suppressed) {
+        call::log(Level::Info, &line);
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config;
+use crate::facts::Unreadable;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -12,7 +13,7 @@ struct Request {
 }
 
 impl Source for Request {
-    fn headers(&mut self) -> Option<Vec<u8>> {
+    fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
         let number = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
         let mut bytes = number(self.headers.len()).to_vec();
         for (name, value) in &self.headers {
@@ -24,20 +25,20 @@ impl Source for Request {
                 bytes.push(0);
             }
         }
-        Some(bytes)
+        Ok(bytes)
     }
 
-    fn header(&mut self, name: &str) -> Option<Vec<u8>> {
+    fn header(&mut self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
         let found = self.headers.iter().find(|(found, _)| *found == name);
-        found.map(|(_, value)| value.to_vec())
+        Ok(found.map(|(_, value)| value.to_vec()))
     }
 
-    fn peer(&mut self) -> Option<Vec<u8>> {
-        self.peer.map(|peer| peer.as_bytes().to_vec())
+    fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(self.peer.map(|peer| peer.as_bytes().to_vec()))
     }
 
-    fn route(&mut self) -> Option<Vec<u8>> {
-        self.route.map(|route| route.as_bytes().to_vec())
+    fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(self.route.map(|route| route.as_bytes().to_vec()))
     }
 }
 

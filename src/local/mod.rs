@@ -4,7 +4,6 @@ pub mod calendar;
 pub mod cell;
 pub mod gcra;
 pub mod limit;
-pub mod refusals;
 pub mod set;
 pub mod store;
 pub mod table;

@@ -104,10 +104,9 @@ impl<'p> Entry<'p> {
 
     /// What each limit says, after the charge or, if nothing was charged, as it was found. Empty when there
     /// are no counters.
-    #[must_use]
-    pub fn readings(&self, charged: bool, now: Now) -> Vec<Reading> {
+    pub fn readings(&self, charged: bool, now: Now) -> impl Iterator<Item = Reading> {
         let limits = self.demand.limits.iter().zip(&self.tested);
-        let read = |(limit, tested): (&Limit, &Tested)| {
+        let read = move |(limit, tested): (&Limit, &Tested)| {
             let cell = if charged { tested.after } else { tested.before };
             let (remaining, reset) = limit.quota(cell, now);
             Reading {
@@ -116,7 +115,7 @@ impl<'p> Entry<'p> {
                 wait: tested.wait,
             }
         };
-        limits.map(read).collect()
+        limits.map(read)
     }
 
     /// The smallest share that any of its limits has left: what decides who is charged first.

@@ -37,6 +37,20 @@ pub struct LocalReply {
     pub grpc_status: Option<i32>,
 }
 
+impl LocalReply {
+    /// A 503 that says nothing more: for a refusal of which nothing is known.
+    pub const fn unavailable() -> Self {
+        Self {
+            status: 503,
+            details: Vec::new(),
+            filter_state: Vec::new(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            grpc_status: None,
+        }
+    }
+}
+
 /// The answer to a refused request; `None` where `decision` admits it.
 ///
 /// `now` is when the decision was made. A `grpc` caller reads a status and a message; a plain 429 would reach

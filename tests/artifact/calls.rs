@@ -293,11 +293,17 @@ fn a_bad_configuration() {
 }
 
 #[test]
-fn a_tick() {
+fn ticks() {
     let mut scene = Scene::new(PER_CLIENT);
     scene.admit(2, &Request::get("/"));
-    scene.process.borrow_mut().advance(10 * SECOND);
-    scene.worker.take_trace();
-    scene.worker.tick(scene.root);
-    check_trace("tick", &scene.worker.take_trace());
+    for number in 1..=10 {
+        scene.process.borrow_mut().advance(SECOND);
+        scene.worker.take_trace();
+        scene.worker.tick(scene.root);
+        match number {
+            1 => check_trace("tick", &scene.worker.take_trace()),
+            10 => check_trace("tick-tenth", &scene.worker.take_trace()),
+            _ => assert_eq!(scene.worker.take_trace(), ["on_tick"]),
+        }
+    }
 }

@@ -34,13 +34,13 @@ const BUDGETS: [Budget; 6] = [
     },
     Budget {
         case: "admit, draft-11",
-        fuel: 36_500,
+        fuel: 34_000,
         blocks: 2,
         run: admit_with_draft_11,
     },
     Budget {
         case: "admit, both",
-        fuel: 44_500,
+        fuel: 42_000,
         blocks: 2,
         run: admit_with_both,
     },
@@ -52,7 +52,7 @@ const BUDGETS: [Budget; 6] = [
     },
     Budget {
         case: "refused from memory",
-        fuel: 59_000,
+        fuel: 34_000,
         blocks: 1,
         run: refused_from_memory,
     },

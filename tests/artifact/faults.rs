@@ -73,10 +73,11 @@ fn each_call_failing(scene: &mut Scene, request: &Request, mut check: impl FnMut
             let uncharged = scene.metric("weir.rule.per-client.uncharged");
             let fault = (At::Position(position), Fault::Status(status));
             let exchange = scene.scripted(Script::new([fault]), request);
+            let written = scene.process.borrow().shared_data.writes();
             check(&Felt {
                 case: format!("{dialect:?}, status {status} at call {position}"),
                 exchange: &exchange,
-                writes: scene.process.borrow().shared_data.writes() - writes,
+                writes: written - writes,
                 uncharged: scene.metric("weir.rule.per-client.uncharged") - uncharged,
             });
         }
@@ -210,6 +211,7 @@ fn limits_after_a_faulty_start(
     let count = (0..20)
         .filter(|_| worker.exchange(root, &Request::get("/")).admitted())
         .count();
+    worker.tick(root);
     let uncharged = process
         .borrow()
         .metrics

@@ -50,6 +50,7 @@ fn a_spoilt_set_is_a_fresh_one() {
             let case = format!("{dialect:?}, way {way}");
             assert!(worker.exchange(root, &request).admitted(), "{case}");
             assert!(!worker.exchange(root, &request).admitted(), "{case}");
+            worker.tick(root);
             assert_eq!(scene.metric("weir.store.corrupt"), 1, "{case}");
             assert_eq!(scene.metric("weir.rule.per-client.uncharged"), 0, "{case}");
         }
@@ -68,6 +69,7 @@ fn a_spoilt_founding_is_a_fault_that_is_counted() {
             let (mut worker, root) = scene.second_worker(ONE_AN_HOUR);
             let count = |_: &usize| worker.exchange(root, &Request::get("/")).admitted();
             let admitted = i64::try_from((0..5).filter(count).count()).unwrap();
+            worker.tick(root);
             let uncharged = scene.metric("weir.rule.per-client.uncharged");
             assert!(
                 admitted - uncharged <= 1,

@@ -66,7 +66,12 @@ impl Scene {
         exchange
     }
 
-    pub fn metric(&self, name: &str) -> i64 {
+    /// A metric, once the worker has handed over what it counted.
+    pub fn metric(&mut self, name: &str) -> i64 {
+        let trace = self.worker.take_trace();
+        self.worker.tick(self.root);
+        self.worker.take_trace();
+        self.worker.restore_trace(trace);
         self.process.borrow().metrics.value(name)
     }
 }

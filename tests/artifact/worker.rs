@@ -195,6 +195,11 @@ impl Worker {
         std::mem::take(&mut self.store.data_mut().trace)
     }
 
+    /// Undoes [`Self::take_trace`].
+    pub fn restore_trace(&mut self, trace: Vec<String>) {
+        self.store.data_mut().trace = trace;
+    }
+
     /// Bytes of linear memory, which only grows.
     pub fn memory(&self) -> usize {
         self.host().memory.unwrap().data_size(&self.store)

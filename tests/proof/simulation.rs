@@ -10,10 +10,12 @@ use std::collections::HashMap;
 
 use weir::config;
 use weir::decision::{Decision, Effect};
-use weir::engine::{Engine, Incidents, Met};
-use weir::facts::{Facts, Source};
+use weir::engine::{Incidents, Met};
+use weir::facts::{Facts, Source, Unreadable};
+use weir::limiter::{Answer, Limiter};
 use weir::local::limit::{Algorithm, Limit};
 use weir::local::store::{Dialect, Founding};
+use weir::plan::Plan;
 use weir::units::{Instant, Nanos, Now, UnixTime};
 
 use self::crossing::{Crossing, Faults};
@@ -38,33 +40,33 @@ const APART: u64 = 100_000;
 struct Client(u64);
 
 impl Source for Client {
-    fn headers(&mut self) -> Option<Vec<u8>> {
-        None
+    fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
+        Err(Unreadable(2))
     }
 
-    fn header(&mut self, _name: &str) -> Option<Vec<u8>> {
-        None
+    fn header(&mut self, _name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(None)
     }
 
-    fn peer(&mut self) -> Option<Vec<u8>> {
-        Some(format!("10.0.0.{}", self.0).into_bytes())
+    fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(Some(format!("10.0.0.{}", self.0).into_bytes()))
     }
 
-    fn route(&mut self) -> Option<Vec<u8>> {
-        None
+    fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(None)
     }
 }
 
-/// One worker: its engine, its clock, and what it saw.
+/// One worker: its limiter, its clock, and what it saw.
 struct Worker {
-    engine: Engine,
+    limiter: Limiter,
     /// How far its clock is ahead of the slowest.
     ahead: u64,
     met: Vec<Met>,
 }
 
 /// What was charged, by rule and fingerprint, and when.
-type Charges = HashMap<(usize, u64), Vec<u64>>;
+type Charges = HashMap<(usize, Option<u64>), Vec<u64>>;
 
 #[derive(Default)]
 struct Record {
@@ -79,12 +81,12 @@ struct Record {
 impl Worker {
     fn join(dialect: Dialect, data: &mut Memory, ahead: u64) -> Self {
         let plan = config::load(PLAN.as_bytes(), &|_| None).expect("the plan is good");
-        let mut engine = Engine::new(plan);
+        let mut limiter = Limiter::new(plan);
         let founding = Founding::join(data, [ahead as u8; 16]).expect("nothing fails yet");
         assert_eq!(founding.dialect, dialect);
-        engine.join(&founding);
+        limiter.join(&founding);
         Self {
-            engine,
+            limiter,
             ahead,
             met: Vec::new(),
         }
@@ -96,12 +98,20 @@ impl Worker {
             monotonic: Instant(NOON.monotonic.0 + time),
             unix: UnixTime(NOON.unix.0 + time),
         };
-        self.engine
-            .select(&mut Facts::new(&mut Client(client)), &mut self.met);
+        let mut client = Client(client);
+        let mut facts = Facts::new(&mut client);
+        let unreadable = self.limiter.engine().select(&mut facts, &mut self.met);
+        assert_eq!(unreadable, None);
         let mut incidents = Incidents::default();
-        let decision = self.engine.decide(&self.met, now, data, &mut incidents);
+        let answer = self
+            .limiter
+            .answer(&self.met, Some(now), data, &mut incidents, || false);
+        let decision = match &answer {
+            Answer::Pass(decision, _) => decision,
+            Answer::Refuse(_, refused) => &refused.decision,
+        };
         record.evicted += incidents.stats.evicted_indebted;
-        record.note(&decision, time);
+        record.note(decision, time);
         if incidents.fault.is_none() {
             let faulted = decision
                 .rules
@@ -137,12 +147,13 @@ impl Record {
     }
 
     /// No key was charged beyond what its limits allow in any span of time.
-    fn check(&mut self, engine: &Engine) -> Result<(), String> {
+    fn check(&mut self, plan: &Plan) -> Result<(), String> {
         assert_eq!(self.evicted, 0, "the table is large enough");
         for ((rule, key), charges) in &mut self.charges {
             charges.sort_unstable();
-            for limit in &engine.plan().rules[*rule].limits {
-                keeps(limit, charges).map_err(|text| format!("rule {rule}, key {key}: {text}"))?;
+            for limit in &plan.rules[*rule].limits {
+                keeps(limit, charges)
+                    .map_err(|text| format!("rule {rule}, key {key:?}: {text}"))?;
             }
         }
         Ok(())
@@ -218,7 +229,7 @@ fn attempt(seed: u64, course: Course) -> Result<Record, String> {
         }
         workers.push(worker);
     }
-    record.check(&workers[0].engine)?;
+    record.check(workers[0].limiter.plan())?;
     Ok(record)
 }
 

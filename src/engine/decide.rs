@@ -1,0 +1,191 @@
+//! What is decided about a request, from what the rules that it meets say.
+
+use super::{COST, Engine, Incidents, Met, MetKey};
+use crate::decision::{Decision, Effect, Quota, Reason, Refusal};
+use crate::local::limit::Limit;
+use crate::local::store::SharedData;
+use crate::local::transaction::{Demand, Entry, Settled, Transaction};
+use crate::plan::{OnFault, Rule};
+use crate::units::{Nanos, Now, Wait};
+
+impl Engine {
+    /// Decides about a request that meets these rules, and charges it if it is admitted.
+    pub fn decide(
+        &self,
+        met: &[Met],
+        now: Now,
+        data: &mut impl SharedData,
+        incidents: &mut Incidents,
+    ) -> Decision {
+        let Some(table) = &self.table else {
+            return self.decide_without_counters(met);
+        };
+        if let Some(decision) = self.refused_unread(met) {
+            return decision;
+        }
+        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(met.len());
+        for met in met {
+            entries.extend(self.demand(*met).map(|demand| Entry::new(demand, table)));
+        }
+        let stats = &mut incidents.stats;
+        let settled = Transaction {
+            table,
+            data,
+            now,
+            stats,
+        }
+        .settle(&mut entries);
+        incidents.fault = entries.iter().find_map(|entry| entry.fault);
+        self.conclude(met, &entries, settled, now)
+    }
+
+    /// Decides when there are no counters at all: every rule's `on_fault` does, after what needs none.
+    pub fn decide_without_counters(&self, met: &[Met]) -> Decision {
+        if let Some(decision) = self.refused_unread(met) {
+            return decision;
+        }
+        let mut decision = Decision::default();
+        for met in met {
+            if !self.denies_on_fault(met) {
+                decision.rules.push(met.outcome(Effect::Uncharged));
+                continue;
+            }
+            decision.rules.push(met.outcome(Effect::Denied));
+            decision.refusal.get_or_insert(Refusal {
+                rule: met.rule,
+                reason: Reason::Unavailable,
+            });
+        }
+        decision
+    }
+
+    /// A refusal that no counter can change: a missing key that is denied, a limit that admits nothing, a fact
+    /// that could not be read for a rule that denies on faults. In this order they are told.
+    fn refused_unread(&self, met: &[Met]) -> Option<Decision> {
+        let effects = |met: &Met| match met.key {
+            MetKey::Missing => Effect::Refused,
+            MetKey::Unreadable if self.denies_on_fault(met) => Effect::Denied,
+            MetKey::Unreadable => Effect::Uncharged,
+            _ if self.closed(met).next().is_some() => Effect::Refused,
+            _ => Effect::Passed,
+        };
+        let refuses = |met: &Met| matches!(effects(met), Effect::Refused | Effect::Denied);
+        if !met.iter().any(refuses) {
+            return None;
+        }
+        let mut decision = Decision::default();
+        for met in met {
+            decision.rules.push(met.outcome(effects(met)));
+            if met.key == MetKey::Missing {
+                continue;
+            }
+            decision.quotas.extend(self.closed(met).map(|limit| Quota {
+                rule: met.rule,
+                limit,
+                remaining: 0,
+                reset: Nanos(0),
+                violated: Some(Wait::Never),
+            }));
+        }
+        let told = |key, reason| {
+            let met = met.iter().find(|met| met.key == key && refuses(met))?;
+            let rule = met.rule;
+            Some(Refusal { rule, reason })
+        };
+        decision.refusal = told(MetKey::Missing, Reason::MissingKey)
+            .or_else(|| decision.by_longest_wait())
+            .or_else(|| told(MetKey::Unreadable, Reason::Unavailable));
+        Some(decision)
+    }
+
+    fn conclude(&self, met: &[Met], entries: &[Entry<'_>], settled: Settled, now: Now) -> Decision {
+        let admitted = settled == Settled::Admitted;
+        let mut decision = Decision::default();
+        decision.rules.reserve_exact(met.len());
+        let mut entries = entries.iter().enumerate();
+        for met in met {
+            let asked = if met.fingerprint().is_some() {
+                entries.next()
+            } else {
+                None
+            };
+            let Some((at, entry)) = asked else {
+                decision.rules.push(met.outcome(Effect::Uncharged));
+                continue;
+            };
+            let effect = match settled {
+                Settled::Contended(index) | Settled::Unavailable(index) if index == at => {
+                    decision.refusal = Some(Refusal {
+                        rule: met.rule,
+                        reason: settled.fault(),
+                    });
+                    Effect::Denied
+                }
+                _ if entry.fault.is_some() => Effect::Uncharged,
+                Settled::Admitted => Effect::Charged,
+                _ if entry.refuses() => Effect::Refused,
+                _ => Effect::Passed,
+            };
+            decision.rules.push(met.outcome(effect));
+            if !admitted || self.plan.response.shows_quotas() {
+                let readings = entry.readings(admitted, now).enumerate();
+                decision
+                    .quotas
+                    .extend(readings.map(|(limit, reading)| Quota {
+                        rule: met.rule,
+                        limit,
+                        remaining: reading.remaining,
+                        reset: reading.reset,
+                        violated: reading.wait,
+                    }));
+            }
+        }
+        if settled == Settled::Refused {
+            decision.refusal = decision.by_longest_wait().or_else(|| refused_anyway(met));
+        }
+        decision
+    }
+
+    fn demand(&self, met: Met) -> Option<Demand<'_>> {
+        let rule = self.plan.rules.get(met.rule)?;
+        Some(Demand {
+            limits: &rule.limits,
+            tag: self.tags.get(met.rule).copied().unwrap_or(0),
+            fingerprint: met.fingerprint()?,
+            cost: COST,
+            deny_on_fault: rule.on_fault == OnFault::Deny,
+        })
+    }
+
+    fn denies_on_fault(&self, met: &Met) -> bool {
+        let rule = self.plan.rules.get(met.rule);
+        rule.is_some_and(|rule| rule.on_fault == OnFault::Deny)
+    }
+
+    /// Indices of a rule's limits that admit nothing, ever.
+    fn closed(&self, met: &Met) -> impl Iterator<Item = usize> {
+        let limits = self.plan.rules.get(met.rule).into_iter();
+        limits
+            .flat_map(|rule: &Rule| rule.limits.iter().enumerate())
+            .filter(|(_, limit): &(usize, &Limit)| limit.capacity() < COST)
+            .map(|(index, _)| index)
+    }
+}
+
+impl Settled {
+    const fn fault(self) -> Reason {
+        match self {
+            Self::Contended(_) => Reason::Contended,
+            _ => Reason::Unavailable,
+        }
+    }
+}
+
+/// A refusal by a limit that does not say how long: what is refused stays refused.
+fn refused_anyway(met: &[Met]) -> Option<Refusal> {
+    let reason = Reason::Contended;
+    met.first().map(|met| Refusal {
+        rule: met.rule,
+        reason,
+    })
+}

@@ -121,20 +121,21 @@ enum Kind {
     InPlace,
 }
 
-/// Hands each part's value to `write`; `None` when one is missing.
+/// Hands each part's value to `write`; `None` when one is missing: absent, empty or there twice.
 fn parts<S: Source>(
     rule: &Rule,
     client_ip: &ClientIp,
     facts: &mut Facts<'_, S>,
     write: &mut dyn FnMut(Kind, &[u8]),
 ) -> Option<()> {
+    let is_filled = |value: &&[u8]| !value.is_empty();
     for part in &rule.key {
         match part {
             KeyPart::ClientIp => {
                 write(Kind::ClientIp, octets(facts.client_ip(client_ip)?).as_ref());
             }
             KeyPart::Method => write(Kind::Method, facts.headers().one(":method")?),
-            KeyPart::Path => write(Kind::Path, facts.path()?),
+            KeyPart::Path => write(Kind::Path, facts.path().filter(is_filled)?),
             KeyPart::Host => write(Kind::Host, &host(facts)?),
             KeyPart::Route => write(Kind::Route, facts.route()?),
             KeyPart::Header(name) => write(Kind::Header, facts.headers().one(name)?),
@@ -144,10 +145,8 @@ fn parts<S: Source>(
                 write(Kind::Query, &path::parameter(query, name.as_bytes())?);
             }
             KeyPart::PathSegment(index) => {
-                write(
-                    Kind::PathSegment,
-                    path::segments(facts.path()?).nth(*index)?,
-                );
+                let segment = path::segments(facts.path()?).nth(*index);
+                write(Kind::PathSegment, segment.filter(is_filled)?);
             }
             KeyPart::PathTemplate(template) => {
                 for capture in template.captures(facts.path()?)? {

@@ -146,6 +146,30 @@ fn absent_empty_and_repeated_are_missing() {
 }
 
 #[test]
+fn an_empty_path_or_segment_is_missing() {
+    for (key, path) in [
+        (r#"["path"]"#, "?x"),
+        (r#"["path"]"#, "#x"),
+        (r#"[{"path_segment": 0}]"#, "/"),
+        (r#"[{"path_segment": 0}]"#, "/?x"),
+        (r#"[{"path_segment": 0}]"#, "//a"),
+        (r#"[{"path_segment": 1}]"#, "/a"),
+        (r#"[{"path_segment": 1}]"#, "/a/"),
+        (r#"[{"path_segment": 1}]"#, "/a//b"),
+    ] {
+        let missing = key_of(key, "skip", get(&[(":path", path)]));
+        assert_eq!(missing, Key::Skip, "{key} {path}");
+    }
+    for (key, path) in [
+        (r#"["path"]"#, "/"),
+        (r#"[{"path_segment": 0}]"#, "/a"),
+        (r#"[{"path_segment": 1}]"#, "/a/b/"),
+    ] {
+        found(key, get(&[(":path", path)]));
+    }
+}
+
+#[test]
 fn the_keyless_share_a_counter_or_are_told_apart_by_address() {
     let key = r#"[{"header": "a"}]"#;
     let other = || Request {

@@ -98,9 +98,15 @@ impl fmt::Display for Node {
 /// The most characters of a value that a message quotes.
 pub(super) const MAX_QUOTED: usize = 60;
 
-/// `text` in quotes and on one line, shortened.
+/// `text` in quotes and on one line, shortened for a message.
 pub(super) fn quote(text: &str) -> String {
-    let end = text.char_indices().nth(MAX_QUOTED);
+    shortened(text, MAX_QUOTED)
+}
+
+/// `text` as a JSON string, `…` in place of what follows its first `most` characters.
+#[must_use]
+pub fn shortened(text: &str, most: usize) -> String {
+    let end = text.char_indices().nth(most);
     let shown = end.and_then(|(end, _)| text.get(..end)).unwrap_or(text);
     let mut out = String::from('"');
     escape(shown, &mut out);
@@ -109,16 +115,17 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// Appends `text` as it stands between the quotes of a JSON string (RFC 8259 §7). Besides what must be, every
-/// control character is escaped: none of them gets into a log.
+/// control character and whatever else begins a line somewhere (Unicode's line and paragraph separators) is
+/// escaped: none of them gets into a log.
 pub fn escape(text: &str, out: &mut String) {
     for character in text.chars() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
-            _ if character.is_control() => {
-                // All of them are below U+00A0.
+            _ if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') => {
+                // All of them are below U+10000.
                 let hex = |shift: u32| char::from_digit(u32::from(character) >> shift & 0xf, 16);
-                out.push_str("\\u00");
-                out.extend([hex(4), hex(0)].into_iter().flatten());
+                out.push_str("\\u");
+                out.extend([hex(12), hex(8), hex(4), hex(0)].into_iter().flatten());
             }
             _ => out.push(character),
         }
@@ -268,8 +275,8 @@ mod tests {
     #[test]
     fn what_is_quoted_is_short_and_on_one_line() {
         assert_eq!(
-            quote("a\n\"b\"\u{1b}\u{85}é"),
-            r#""a\u000a\"b\"\u001b\u0085é""#
+            quote("a\n\"b\"\u{1b}\u{7f}\u{85}\u{2028}\u{2029}é"),
+            r#""a\u000a\"b\"\u001b\u007f\u0085\u2028\u2029é""#
         );
         assert_eq!(quote(&"é".repeat(60)), format!("\"{}\"", "é".repeat(60)));
         assert_eq!(quote(&"é".repeat(61)), format!("\"{}…\"", "é".repeat(60)));

@@ -22,9 +22,9 @@ impl Match {
         if self.paths.is_empty() {
             return true;
         }
-        facts
-            .path()
-            .is_some_and(|path| self.paths.iter().any(|pattern| pattern.matches(path)))
+        // CONNECT sends no `:path` (RFC 9113 §8.5); what it asks for is then compared as an empty path.
+        let path = facts.path().unwrap_or_default();
+        self.paths.iter().any(|pattern| pattern.matches(path))
     }
 }
 
@@ -44,12 +44,12 @@ impl PathForm {
     fn matches(&self, path: &[u8]) -> bool {
         match self {
             Self::Exact(exact) => **exact == *path,
-            // `OPTIONS *` is under no path, but whoever limits `/` means everything.
+            // `*` and the empty path are not below `/`, but whoever limits `/` means everything.
             Self::Prefix(prefix) if **prefix == *b"/" => true,
             Self::Prefix(prefix) => path
                 .strip_prefix(&**prefix)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")),
-            // A byte that is not UTF-8 becomes U+FFFD: adding one must not take a request out of its rule.
+            // A normal path is ASCII: nothing is lost here.
             Self::Regex(regex) => regex.is_match(&String::from_utf8_lossy(path)),
         }
     }
@@ -62,14 +62,44 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Whether a rule for this pattern holds for a request to `target`.
-    fn matches(pattern: &str, target: &str) -> bool {
+    /// A request to this target; `None` sends no `:path`.
+    struct Target(Option<&'static str>);
+
+    impl Source for Target {
+        fn headers(&mut self) -> Option<Vec<u8>> {
+            let target = self.0?;
+            let header = [":path", target];
+            let numbers = [1, header[0].len(), header[1].len()];
+            let numbers = numbers.map(|number| u32::try_from(number).unwrap().to_le_bytes());
+            let text = header.map(|text| format!("{text}\0")).concat();
+            Some([numbers.as_flattened(), text.as_bytes()].concat())
+        }
+
+        fn header(&mut self, _: &str) -> Option<Vec<u8>> {
+            None
+        }
+
+        fn peer(&mut self) -> Option<Vec<u8>> {
+            None
+        }
+
+        fn route(&mut self) -> Option<Vec<u8>> {
+            None
+        }
+    }
+
+    /// Whether a rule for this pattern holds for a request.
+    fn holds(pattern: &str, mut request: Target) -> bool {
         let document = format!(
             r#"{{"rules": [{{"name": "a", "limits": "unlimited", "match": {{"path": {pattern}}}}}]}}"#
         );
         let plan = load(document.as_bytes(), &|_| None).unwrap();
-        let paths = &plan.rules[0].matches.as_ref().unwrap().paths;
-        paths[0].matches(&path::normal(target.as_bytes()))
+        let matches = plan.rules[0].matches.as_ref().unwrap();
+        matches.holds(&mut Facts::new(&mut request))
+    }
+
+    fn matches(pattern: &str, target: &'static str) -> bool {
+        holds(pattern, Target(Some(target)))
     }
 
     #[test]
@@ -143,6 +173,26 @@ mod tests {
             for target in others {
                 assert!(!matches(pattern, target), "{pattern} {target}");
             }
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_path_is_in_what_means_everything() {
+        for pattern in [
+            r#"{"prefix": "/"}"#,
+            r#"{"prefix": "/", "normalize": true}"#,
+            r#"{"glob": "**"}"#,
+            r#"{"regex": ".*"}"#,
+        ] {
+            assert!(holds(pattern, Target(None)), "{pattern}");
+        }
+        for pattern in [
+            r#"{"exact": "/"}"#,
+            r#"{"prefix": "/a"}"#,
+            r#"{"glob": "/**"}"#,
+            r#"{"regex": "^/"}"#,
+        ] {
+            assert!(!holds(pattern, Target(None)), "{pattern}");
         }
     }
 }

@@ -14,8 +14,6 @@
 
 mod query;
 mod template;
-#[cfg(test)]
-mod tests;
 
 use std::borrow::Cow;
 
@@ -184,3 +182,6 @@ const fn is_path_byte(byte: u8) -> bool {
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,8 +35,13 @@ struct File {
     module: String,
     /// What it says, without comments and without tests.
     code: String,
+    /// What stands from the first [`TESTS`] on.
+    tests: String,
     lines: usize,
 }
+
+/// What stands before a module of tests.
+const TESTS: &str = "#[cfg(test)]";
 
 fn files() -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -63,13 +68,14 @@ impl File {
         let parts = inside.with_extension("");
         let parts = parts.iter().map(|part| part.to_string_lossy().into_owned());
         let module: Vec<String> = parts.filter(|part| part != "mod").collect();
-        let body = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let (body, tests) = text.split_at(text.find(TESTS).unwrap_or(text.len()));
         let code = body
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"));
         Self {
             module: module.join("::"),
             code: code.collect::<Vec<_>>().join("\n"),
+            tests: tests.to_owned(),
             lines: text.lines().count(),
             path,
         }
@@ -166,6 +172,37 @@ fn only_the_edge_touches_the_world() {
                 file.path.display()
             );
         }
+    }
+}
+
+/// The first line that belongs to no module of tests, of what stands from the first [`TESTS`] on.
+fn stray(tests: &str) -> Option<&str> {
+    let mut lines = tests.lines().filter(|line| !line.is_empty());
+    while let Some(marker) = lines.next() {
+        let module = lines.next().unwrap_or_default();
+        let is_module = ["mod ", "pub mod ", "pub(crate) mod "]
+            .iter()
+            .any(|begin| module.starts_with(begin));
+        if marker != TESTS || !is_module {
+            return Some(marker);
+        }
+        if module.ends_with('{') {
+            lines.by_ref().find(|line| *line == "}");
+        }
+    }
+    None
+}
+
+#[test]
+fn tests_come_last() {
+    for file in files() {
+        let stray = stray(&file.tests);
+        assert_eq!(stray, None, "{}: move the tests below", file.path.display());
+    }
+    let module = "#[cfg(test)]\nmod tests {\n    fn a() {}\n}\n\n#[cfg(test)]\npub mod b;\n";
+    assert_eq!(stray(module), None);
+    for code in ["use a::b;", "#[cfg(test)]\nfn a() {}"] {
+        assert!(stray(&format!("{module}{code}")).is_some(), "{code}");
     }
 }
 

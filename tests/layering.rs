@@ -17,15 +17,32 @@ use std::path::{Path, PathBuf};
 /// The longest that a file may be.
 const MOST_LINES: usize = 400;
 
-/// What only the edge to the proxy may name.
-const OUTSIDE: [&str; 7] = [
+/// What of the standard library the core may name. It has no clock, randomness (a `HashMap` draws a seed),
+/// environment, file, thread or socket.
+const STANDARD: [&str; 13] = [
+    "array",
+    "borrow",
+    "cmp",
+    "error",
+    "fmt",
+    "hash::Hasher",
+    "iter",
+    "mem",
+    "net::IpAddr",
+    "net::Ipv4Addr",
+    "net::Ipv6Addr",
+    "num",
+    "str",
+];
+
+/// What else only the edge to the proxy may name.
+const OUTSIDE: [&str; 6] = [
     "extern ",
-    "Instant::now",
-    "SystemTime",
-    "std::env",
-    "std::time",
     "wasm_import_module",
     "crate::host",
+    "print!",
+    "println!",
+    "dbg!",
 ];
 
 /// A file of `src/`.
@@ -37,6 +54,8 @@ struct File {
     code: String,
     /// What stands from the first [`TESTS`] on.
     tests: String,
+    /// Whether it is a module of tests, or inside one.
+    is_test: bool,
     lines: usize,
 }
 
@@ -58,6 +77,16 @@ fn files() -> Vec<File> {
         }
     }
     assert!(files.len() > 30, "{}", root.display());
+    let tests = files.iter().flat_map(|file| {
+        let names = test_modules(&file.tests).unwrap_or_default();
+        names
+            .into_iter()
+            .map(|name| format!("{}::{name}", file.module))
+    });
+    let tests: Vec<String> = tests.collect();
+    for file in &mut files {
+        file.is_test = tests.iter().any(|test| is_within(&file.module, test));
+    }
     files
 }
 
@@ -76,17 +105,14 @@ impl File {
             module: module.join("::"),
             code: code.collect::<Vec<_>>().join("\n"),
             tests: tests.to_owned(),
+            is_test: false,
             lines: text.lines().count(),
             path,
         }
     }
 
-    fn is_test(&self) -> bool {
-        self.module.split("::").any(|part| part == "tests")
-    }
-
     fn is_edge(&self) -> bool {
-        self.module.split("::").next() == Some("host")
+        is_within(&self.module, "host")
     }
 }
 
@@ -104,25 +130,57 @@ fn layers(files: &[File]) -> Vec<String> {
     layers
 }
 
+/// Whether a path names `outer` or something in it.
+fn is_within(path: &str, outer: &str) -> bool {
+    let rest = path.strip_prefix(outer);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
 /// The place of the layer that a module belongs to: of those that contain it the innermost.
 fn layer(layers: &[String], module: &str) -> Option<usize> {
-    let contains = |layer: &&String| {
-        let rest = module.strip_prefix(layer.as_str());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-    };
     let innermost = layers
         .iter()
-        .filter(contains)
+        .filter(|layer| is_within(module, layer))
         .max_by_key(|layer| layer.len())?;
     layers.iter().position(|layer| layer == innermost)
 }
 
-/// Every path into the crate that some code names.
-fn uses(code: &str) -> impl Iterator<Item = &str> {
-    code.split("crate::").skip(1).map(|rest| {
-        let end = rest.find(|char: char| !(char.is_alphanumeric() || char == '_' || char == ':'));
-        rest.split_at(end.unwrap_or(rest.len())).0
-    })
+/// Every path below `root` that some code names, one for each member of a list in braces.
+fn uses(code: &str, root: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    for rest in code.split(root).skip(1) {
+        let is_end = |char: char| !(char.is_alphanumeric() || char == '_' || char == ':');
+        let (path, rest) = rest.split_at(rest.find(is_end).unwrap_or(rest.len()));
+        match rest.strip_prefix('{') {
+            Some(list) => {
+                let members = list.split('}').next().unwrap_or_default().split(',');
+                paths.extend(members.map(|member| format!("{path}{}", member.trim())));
+            }
+            None => paths.push(path.to_owned()),
+        }
+    }
+    paths
+}
+
+/// The names of the modules of tests, of what stands from the first [`TESTS`] on.
+///
+/// # Errors
+/// The first line that belongs to none.
+fn test_modules(tests: &str) -> Result<Vec<&str>, &str> {
+    let mut names = Vec::new();
+    let mut lines = tests.lines().filter(|line| !line.is_empty());
+    while let Some(marker) = lines.next() {
+        let module = lines.next().unwrap_or_default();
+        let (visibility, name) = module.split_once("mod ").ok_or(marker)?;
+        if marker != TESTS || !["", "pub ", "pub(crate) "].contains(&visibility) {
+            return Err(marker);
+        }
+        names.push(name.trim_end_matches([';', '{', ' ']));
+        if name.ends_with('{') {
+            lines.by_ref().find(|line| *line == "}").ok_or(module)?;
+        }
+    }
+    Ok(names)
 }
 
 #[test]
@@ -142,11 +200,11 @@ fn every_module_has_its_layer() {
 fn a_module_uses_only_those_above_it() {
     let files = files();
     let layers = layers(&files);
-    for file in files.iter().filter(|file| !file.is_test()) {
+    for file in files.iter().filter(|file| !file.is_test) {
         let own = layer(&layers, &file.module);
-        for used in uses(&file.code) {
+        for used in uses(&file.code, "crate::") {
             assert!(
-                layer(&layers, used) <= own,
+                layer(&layers, &used) <= own,
                 "{}: {used} is below {}",
                 file.path.display(),
                 file.module
@@ -164,45 +222,47 @@ fn a_module_uses_only_those_above_it() {
 
 #[test]
 fn only_the_edge_touches_the_world() {
-    for file in files().iter().filter(|file| !file.is_edge()) {
+    let files = files();
+    for file in files.iter().filter(|file| !file.is_edge() && !file.is_test) {
+        let path = file.path.display();
         for name in OUTSIDE {
             assert!(
                 !file.code.contains(name),
-                "{}: {name} belongs to src/host",
-                file.path.display()
+                "{path}: {name} belongs to src/host"
             );
         }
+        assert_eq!(beyond_the_core(&file.code), [""; 0], "{path}");
+    }
+    for (code, name) in [
+        ("use std::time::Instant;", "time::Instant"),
+        ("use std::{env, fmt};", "env"),
+        ("use core::net::{IpAddr, TcpStream};", "net::TcpStream"),
+        ("std::hash::RandomState::new()", "hash::RandomState::new"),
+        ("use std::*;", ""),
+    ] {
+        assert_eq!(beyond_the_core(code), [name], "{code}");
     }
 }
 
-/// The first line that belongs to no module of tests, of what stands from the first [`TESTS`] on.
-fn stray(tests: &str) -> Option<&str> {
-    let mut lines = tests.lines().filter(|line| !line.is_empty());
-    while let Some(marker) = lines.next() {
-        let module = lines.next().unwrap_or_default();
-        let is_module = ["mod ", "pub mod ", "pub(crate) mod "]
-            .iter()
-            .any(|begin| module.starts_with(begin));
-        if marker != TESTS || !is_module {
-            return Some(marker);
-        }
-        if module.ends_with('{') {
-            lines.by_ref().find(|line| *line == "}");
-        }
-    }
-    None
+/// What some code names of the standard library that is not in [`STANDARD`].
+fn beyond_the_core(code: &str) -> Vec<String> {
+    let named = ["std::", "core::", "alloc::"].map(|root| uses(code, root));
+    let is_allowed = |path: &str| STANDARD.iter().any(|allowed| is_within(path, allowed));
+    let refused = named.into_iter().flatten().filter(|path| !is_allowed(path));
+    refused.collect()
 }
 
 #[test]
 fn tests_come_last() {
     for file in files() {
-        let stray = stray(&file.tests);
+        let stray = test_modules(&file.tests).err();
         assert_eq!(stray, None, "{}: move the tests below", file.path.display());
     }
-    let module = "#[cfg(test)]\nmod tests {\n    fn a() {}\n}\n\n#[cfg(test)]\npub mod b;\n";
-    assert_eq!(stray(module), None);
-    for code in ["use a::b;", "#[cfg(test)]\nfn a() {}"] {
-        assert!(stray(&format!("{module}{code}")).is_some(), "{code}");
+    let modules = "#[cfg(test)]\nmod a {\n    fn b() {}\n}\n\n#[cfg(test)]\npub mod c;\n";
+    assert_eq!(test_modules(modules), Ok(vec!["a", "c"]));
+    for stray in ["use a::b;", "#[cfg(test)]\nfn a() {}"] {
+        let code = format!("{modules}{stray}\n");
+        assert!(test_modules(&code).is_err(), "{stray}");
     }
 }
 

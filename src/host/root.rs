@@ -62,6 +62,7 @@ impl Root {
                 return None;
             }
         };
+        #[expect(clippy::disallowed_methods, reason = "this is where it comes from")]
         let environment =
             |name: &str| std::env::var_os(name).and_then(|value| value.into_string().ok());
         let plan = match config::load(&text, &environment) {

@@ -48,15 +48,6 @@ fn fixtures(folder: &str) -> Vec<PathBuf> {
     fixtures
 }
 
-#[test]
-fn good_documents_are_accepted() {
-    for path in fixtures("good") {
-        if let Err(errors) = read(&fs::read(&path).unwrap()) {
-            panic!("{}:\n{errors}", path.display());
-        }
-    }
-}
-
 /// With `WEIR_BLESS=1` the lines are written down instead, to be read before they are committed.
 #[test]
 fn broken_documents_are_refused_with_exactly_these_lines() {

@@ -5,61 +5,50 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::client::get;
 use crate::proxy::{self, Envoy, Host, module, repository};
-use crate::readme::{steady, steps};
+use crate::readme::{block, steady, steps};
 
-/// The front page's limit: 20 a second, bursts of 40.
+/// What the front page tells its reader to type prints what it says.
 #[tokio::test]
-async fn the_smallest_configuration_limits_each_client() {
+async fn the_smallest_configuration_does_what_the_front_page_shows() {
+    let readme = read("README.md");
     for host in proxy::everywhere() {
-        let envoy = start(&host, "envoy/bootstrap.yaml").await;
-        let answer = envoy.connect().await.send(get("/")).await;
-        assert_eq!((answer.status, answer.text()), (200, "hello\n"));
-        assert_eq!(
-            (
-                answer.number("x-ratelimit-limit"),
-                answer.number("x-ratelimit-remaining")
-            ),
-            (40, 39)
-        );
+        follow(&readme, &host, "envoy/bootstrap.yaml").await;
     }
 }
 
-/// What the README of loans-api tells its reader to type prints what it says.
+/// So does what the README of loans-api tells its reader to type, and the proxy's log says what it shows.
 #[tokio::test]
 async fn loans_api_does_what_its_readme_shows() {
     let readme = read("examples/loans-api/README.md");
-    let steps = steps(&readme);
-    assert!(!steps.is_empty());
     for host in proxy::everywhere() {
-        // Where a command takes a second, a token comes back meanwhile: what it prints is right, but another.
-        let told = async || {
-            let envoy = start(&host, "examples/loans-api/envoy.yaml").await;
-            let addresses = [
-                ("localhost:10000", envoy.address.to_string()),
-                ("localhost:9901", envoy.admin.to_string()),
-            ];
-            let mut slow = false;
-            for step in &steps {
-                let outcome = step.run(&addresses);
-                slow |= outcome.took > Duration::from_secs(1);
-                if !slow {
-                    assert_eq!(
-                        steady(&outcome.printed),
-                        steady(&step.expected),
-                        "{}",
-                        step.command
-                    );
-                }
-            }
-            if !slow {
-                assert_eq!(refusal_logged(&envoy.log()), refusal_logged(&readme));
-            }
-            (!slow).then_some(())
-        };
-        proxy::until("a machine that is fast enough", told).await;
+        let log = follow(&readme, &host, "examples/loans-api/envoy.yaml").await;
+        assert_eq!(refusal_logged(&log), refusal_logged(&readme));
     }
+}
+
+/// Types everything that a README shows, to an Envoy with this configuration; gives its log.
+async fn follow(readme: &str, host: &Host, path: &str) -> String {
+    let steps = steps(readme);
+    assert!(!steps.is_empty());
+    // Where a command takes a second, tokens come back meanwhile: what it prints is right, but another.
+    let told = async || {
+        let envoy = start(host, path).await;
+        let addresses = [
+            ("localhost:10000", envoy.address.to_string()),
+            ("localhost:9901", envoy.admin.to_string()),
+        ];
+        for step in &steps {
+            let outcome = step.run(&addresses);
+            if outcome.took > Duration::from_secs(1) {
+                return None;
+            }
+            let (printed, expected) = (steady(&outcome.printed), steady(&step.expected));
+            assert_eq!(printed, expected, "{}", step.command);
+        }
+        Some(envoy.log())
+    };
+    proxy::until("a machine that is fast enough", told).await
 }
 
 /// The first refusal in a log, without the hash of whom it refused.
@@ -73,17 +62,25 @@ fn refusal_logged(log: &str) -> Value {
     fields
 }
 
-/// The Envoy configuration carries the document that stands beside it.
+/// The Envoy configurations carry the documents that are shown beside them.
 #[tokio::test]
-async fn loans_api_runs_its_weir_json() {
-    let written: Value = serde_json::from_str(&read("examples/loans-api/weir.json")).unwrap();
-    let envoy = start(&proxy::newest(), "examples/loans-api/envoy.yaml").await;
-    let dump: Value = serde_json::from_str(&envoy.ask("/config_dump").await).unwrap();
-    let carried = find(&dump, "google.protobuf.StringValue").expect("a configuration");
-    assert_eq!(
-        serde_json::from_str::<Value>(carried["value"].as_str().unwrap()).unwrap(),
-        written
-    );
+async fn the_configurations_carry_what_is_shown() {
+    let front_page = read("README.md");
+    let loans_api = read("examples/loans-api/weir.json");
+    for (path, shown) in [
+        ("envoy/bootstrap.yaml", block(&front_page, "json")),
+        ("examples/loans-api/envoy.yaml", &loans_api),
+    ] {
+        let envoy = start(&proxy::newest(), path).await;
+        let dump: Value = serde_json::from_str(&envoy.ask("/config_dump").await).unwrap();
+        let carried = find(&dump, "google.protobuf.StringValue").expect("a configuration");
+        let carried: Value = serde_json::from_str(carried["value"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            carried,
+            serde_json::from_str::<Value>(shown).unwrap(),
+            "{path}"
+        );
+    }
 }
 
 /// An alert on a metric that does not exist never fires.

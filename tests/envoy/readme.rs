@@ -17,6 +17,14 @@ pub struct Outcome {
     pub took: Duration,
 }
 
+/// The first block of a README in this language.
+pub fn block<'r>(readme: &'r str, language: &str) -> &'r str {
+    let (_, behind) = readme
+        .split_once(&format!("```{language}\n"))
+        .expect("such a block");
+    behind.split("\n```").next().unwrap()
+}
+
 /// The steps of a README, in order.
 pub fn steps(readme: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();

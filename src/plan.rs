@@ -1,7 +1,7 @@
 //! What is run: the configuration after it was read, checked and prepared. Immutable.
 //!
-//! No string is compared per request that could have been an index, no zero means "off", and every bound
-//! has been checked by [`crate::config`], the only maker of a [`Plan`].
+//! No string is compared per request that could have been an index, and every bound has been checked by
+//! [`crate::config`], the only maker of a [`Plan`]. Where zero or an empty list is no amount, its field says so.
 
 use ipnet::IpNet;
 use regex_lite::Regex;
@@ -133,9 +133,9 @@ pub enum OnFault {
 pub struct ClientIp {
     /// Where it comes from.
     pub source: AddressSource,
-    /// Leading bits of an IPv4 address that count, 0 to 32.
+    /// Leading bits of an IPv4 address that count, 8 to 32.
     pub v4_prefix: u8,
-    /// Leading bits of an IPv6 address that count, 0 to 128.
+    /// Leading bits of an IPv6 address that count, 16 to 128.
     pub v6_prefix: u8,
 }
 
@@ -212,7 +212,7 @@ pub enum Body {
 /// What is written to the proxy's log.
 #[derive(Clone, Copy, Debug)]
 pub struct Log {
-    /// Lines about refusals a second and worker, 0 to 1,000; those left out are counted in the next line.
+    /// Lines about refusals a second and worker, 0 (none at all) to 1,000; those left out are counted in the next.
     pub refusals_per_second: u32,
     /// How a line shows the key.
     pub keys: LogKeys,

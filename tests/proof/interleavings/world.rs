@@ -91,7 +91,6 @@ impl World {
     }
 }
 
-/// The shared data as one step of one worker sees it.
 /// How much a limit has counted. A second later, for a give-back among clocks that are apart loses the time
 /// between them; no request is refilled in a second.
 pub fn counted(limit: &Limit, cell: Cell) -> u32 {

@@ -2,7 +2,8 @@
 //!
 //! `make bench` runs everything, about ten minutes; `cargo bench -- NAME…` only what has one of the names in
 //! its own, and the request without a filter, to which everything is compared. It fails when a figure is over
-//! its bound, or when what was measured is not what the row says.
+//! its bound, or when what was measured is not what the row says. The bounds of instructions hold what is there;
+//! beside them stands what each case aims at, and `met` where it is there.
 //!
 //! # Instructions
 //!

@@ -3,17 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::cases::Filter;
-use crate::proxy::module;
+use crate::document::{HTTP_CONNECTION_MANAGER, router, weir};
 
 /// The whole file.
 pub fn with(filter: &Filter) -> String {
     let mut filters = filter_chain(filter);
-    filters.push(json!({
-        "name": "envoy.filters.http.router",
-        "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
-    }));
+    filters.push(router());
     let manager = json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": HTTP_CONNECTION_MANAGER,
         "stat_prefix": "bench",
         "use_remote_address": true,
         "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [{
@@ -59,28 +56,6 @@ fn local_rate_limit() -> Value {
             "filter_enforced": always,
             "rate_limits": [{ "actions": [{ "remote_address": {} }] }],
             "descriptors": [{ "entries": [{ "key": "remote_address" }], "token_bucket": bucket }],
-        },
-    })
-}
-
-fn weir(document: &Value) -> Value {
-    json!({
-        "name": "weir",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-            "config": {
-                "name": "weir",
-                "failure_policy": "FAIL_RELOAD",
-                "configuration": {
-                    "@type": "type.googleapis.com/google.protobuf.StringValue",
-                    "value": document.to_string(),
-                },
-                "vm_config": {
-                    "vm_id": "weir",
-                    "runtime": "envoy.wasm.runtime.v8",
-                    "code": { "local": { "filename": module() } },
-                },
-            },
         },
     })
 }

@@ -148,19 +148,16 @@ fn define_metric(mut guest: Guest<'_>, kind: u32, name: u32, length: u32, id: u3
 }
 
 fn increment_metric(mut guest: Guest<'_>, id: u32, offset: i64) -> Answer {
-    let defined = guest.data().process.borrow().metrics.defined(id);
-    let name = defined
-        .as_ref()
-        .map_or_else(|| format!("#{id}"), |(_, name)| name.clone());
+    let (kind, name) = metric(&guest, id);
     effect(
         &mut guest,
         "increment_metric",
         &format!("{name} {offset:+}"),
         |host| {
             let mut process = host.process.borrow_mut();
-            match defined {
+            match kind {
                 None => unexpected("no such metric"),
-                Some((Kind::Gauge, _)) if process.dialect() == Dialect::Kong => {
+                Some(Kind::Gauge) if process.dialect() == Dialect::Kong => {
                     unexpected("incrementing a gauge traps on Kong")
                 }
                 Some(_) => {
@@ -173,16 +170,13 @@ fn increment_metric(mut guest: Guest<'_>, id: u32, offset: i64) -> Answer {
 }
 
 fn record_metric(mut guest: Guest<'_>, id: u32, value: u64) -> Answer {
-    let defined = guest.data().process.borrow().metrics.defined(id);
-    let name = defined
-        .as_ref()
-        .map_or_else(|| format!("#{id}"), |(_, name)| name.clone());
+    let (kind, name) = metric(&guest, id);
     effect(
         &mut guest,
         "record_metric",
         &format!("{name} = {value}"),
-        |host| match defined {
-            Some((Kind::Gauge, _)) => {
+        |host| match kind {
+            Some(Kind::Gauge) => {
                 let value = value.try_into().unwrap();
                 host.process.borrow_mut().metrics.set(&name, value);
                 Ok(())
@@ -190,4 +184,12 @@ fn record_metric(mut guest: Guest<'_>, id: u32, value: u64) -> Answer {
             _ => unexpected("no such gauge"),
         },
     )
+}
+
+/// The kind of the metric of this number, if there is one, and what the trace calls it.
+fn metric(guest: &Guest<'_>, id: u32) -> (Option<Kind>, String) {
+    match guest.data().process.borrow().metrics.defined(id) {
+        Some((kind, name)) => (Some(kind), name),
+        None => (None, format!("#{id}")),
+    }
 }

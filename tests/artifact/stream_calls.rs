@@ -14,8 +14,16 @@ pub fn link(linker: &mut Linker<Host>) -> Result<(), LinkerError> {
     linker
         .func_wrap("env", "proxy_get_header_map_pairs", get_pairs)?
         .func_wrap("env", "proxy_get_header_map_value", get_header)?
-        .func_wrap("env", "proxy_add_header_map_value", add_header)?
-        .func_wrap("env", "proxy_replace_header_map_value", replace_header)?
+        .func_wrap(
+            "env",
+            "proxy_add_header_map_value",
+            change_header("add_header_map_value", HeaderMap::add),
+        )?
+        .func_wrap(
+            "env",
+            "proxy_replace_header_map_value",
+            change_header("replace_header_map_value", HeaderMap::replace),
+        )?
         .func_wrap("env", "proxy_get_property", get_property)?
         .func_wrap("env", "proxy_set_property", set_property)?
         .func_wrap("env", "proxy_send_local_response", send_local_response)?;
@@ -55,42 +63,20 @@ fn get_header(
     )
 }
 
-fn add_header(
-    mut guest: Guest<'_>,
-    map: u32,
-    name: u32,
-    name_length: u32,
-    value: u32,
-    value_length: u32,
-) -> Answer {
-    let (name, value) = (
-        bytes(&guest, name, name_length)?,
-        bytes(&guest, value, value_length)?,
-    );
-    let arguments = format!("{} {}: {}", map_name(map), show(&name), show(&value));
-    effect(&mut guest, "add_header_map_value", &arguments, |host| {
-        header_map(host, map)?.add(&name, &value);
-        Ok(())
-    })
-}
-
-fn replace_header(
-    mut guest: Guest<'_>,
-    map: u32,
-    name: u32,
-    name_length: u32,
-    value: u32,
-    value_length: u32,
-) -> Answer {
-    let (name, value) = (
-        bytes(&guest, name, name_length)?,
-        bytes(&guest, value, value_length)?,
-    );
-    let arguments = format!("{} {}: {}", map_name(map), show(&name), show(&value));
-    effect(&mut guest, "replace_header_map_value", &arguments, |host| {
-        header_map(host, map)?.replace(&name, &value);
-        Ok(())
-    })
+/// The import `proxy_<call>`, which changes a header map by a name and a value.
+fn change_header(
+    call: &'static str,
+    change: fn(&mut HeaderMap, &[u8], &[u8]),
+) -> impl Fn(Guest<'_>, u32, u32, u32, u32, u32) -> Answer {
+    move |mut guest, map, name, name_length, value, value_length| {
+        let name = bytes(&guest, name, name_length)?;
+        let value = bytes(&guest, value, value_length)?;
+        let arguments = format!("{} {}: {}", map_name(map), show(&name), show(&value));
+        effect(&mut guest, call, &arguments, |host| {
+            change(header_map(host, map)?, &name, &value);
+            Ok(())
+        })
+    }
 }
 
 fn get_property(

@@ -23,18 +23,18 @@ pub fn per_client(limits: &Value) -> Value {
 /// The listener with the filter, and what a test may vary of it.
 #[derive(Clone, Default)]
 pub struct Listener {
-    /// The filter's configuration as text.
-    configuration: Value,
+    /// The filter's document.
+    document: Value,
     max_request_headers_kib: Option<u32>,
     forwarded_as_sent: bool,
     pub version: u32,
 }
 
 impl Listener {
-    /// The filter's document carried as text, as in a `StringValue`.
+    /// A listener whose filter has this document.
     pub fn new(filter: &Value) -> Self {
         Self {
-            configuration: text(&filter.to_string()),
+            document: filter.clone(),
             ..Self::default()
         }
     }
@@ -59,7 +59,7 @@ impl Listener {
 
     /// The next version of this listener, with another filter document.
     pub fn replace(&mut self, filter: &Value) {
-        self.configuration = text(&filter.to_string());
+        self.document = filter.clone();
         self.version += 1;
     }
 
@@ -113,24 +113,34 @@ impl Listener {
     }
 
     fn filter(&self) -> Value {
-        json!({
-            "name": "weir",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-                "config": {
-                    "name": "weir",
-                    "failure_policy": "FAIL_RELOAD",
-                    "configuration": self.configuration,
-                    "vm_config": {
-                        "vm_id": "weir",
-                        "runtime": "envoy.wasm.runtime.v8",
-                        "code": { "local": { "filename": module() } },
-                        "environment_variables": { "key_values": { "WEIR_REQUESTS": "3" } },
-                    },
+        let mut filter = weir(&self.document);
+        filter["typed_config"]["config"]["vm_config"]["environment_variables"] =
+            json!({ "key_values": { "WEIR_REQUESTS": "3" } });
+        filter
+    }
+}
+
+/// The filter with this document, carried as text in a `StringValue`.
+pub fn weir(document: &Value) -> Value {
+    json!({
+        "name": "weir",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": "weir",
+                "failure_policy": "FAIL_RELOAD",
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": document.to_string(),
+                },
+                "vm_config": {
+                    "vm_id": "weir",
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": { "local": { "filename": module() } },
                 },
             },
-        })
-    }
+        },
+    })
 }
 
 /// Everything but the listener under test: where to find it, and an upstream.
@@ -201,15 +211,13 @@ fn upstream(dir: &Path) -> Value {
     })
 }
 
-fn router() -> Value {
+/// The filter that every chain ends in.
+pub fn router() -> Value {
     json!({
         "name": "envoy.filters.http.router",
         "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
     })
 }
 
-fn text(value: &str) -> Value {
-    json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": value })
-}
-
-const HTTP_CONNECTION_MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+/// The type of what every listener here begins with.
+pub const HTTP_CONNECTION_MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";

@@ -5,14 +5,13 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use weir::config::load;
 use weir::decision::{Decision, Quota, Reason, Refusal};
 use weir::local::calendar::Span;
 use weir::local::gcra::{Bucket, MAX_FILL};
 use weir::local::limit::{Algorithm, Limit, MAX_LIMITS};
 use weir::local::window::Window;
-use weir::plan::{
-    AddressSource, Body, ClientIp, Log, LogKeys, OnFault, OnMissingKey, Plan, Reset, Response, Rule,
-};
+use weir::plan::{OnFault, OnMissingKey, Plan, Rule};
 use weir::reply::LocalReply;
 use weir::units::{Instant, Nanos, Now, UnixTime, Wait};
 
@@ -147,30 +146,17 @@ fn quotas(plan: &Plan, first: usize, states: &[(Index, u64)]) -> Vec<Quota> {
 fn plan() -> impl Strategy<Value = Plan> {
     let limits = || prop::collection::vec(algorithm(), 1..=MAX_LIMITS);
     (prop::collection::vec(limits(), 1..=4), any::<bool>()).prop_map(|(rules, epoch)| {
-        let rules = rules.into_iter().enumerate().map(rule).collect();
+        let document = serde_json::json!({
+            "rules": [],
+            "response": {
+                "headers": ["x-ratelimit", "ietf-draft-11"],
+                "reset": if epoch { "epoch" } else { "seconds" },
+            },
+            "log": { "keys": "plain" },
+        });
         Plan {
-            enabled: true,
-            domain: "default".into(),
-            rules,
-            client_ip: ClientIp {
-                source: AddressSource::Connection,
-                v4_prefix: 32,
-                v6_prefix: 64,
-            },
-            response: Response {
-                status: 429,
-                x_ratelimit: true,
-                ietf_draft_11: true,
-                reset: if epoch { Reset::Epoch } else { Reset::Seconds },
-                retry_after: true,
-                body: Body::Problem,
-                add_headers: Vec::new(),
-            },
-            max_keys: 65_536,
-            log: Log {
-                refusals_per_second: 10,
-                keys: LogKeys::Plain,
-            },
+            rules: rules.into_iter().enumerate().map(rule).collect(),
+            ..load(document.to_string().as_bytes(), &|_| None).unwrap()
         }
     })
 }

@@ -22,14 +22,14 @@ pub struct Cell {
     at: u64,
     /// The rest of a bucket's instant, or a window's count.
     count: u32,
-    /// A bucket's capacity, or the count of the window before.
+    /// A bucket's capacity and what is missing beyond it, or the count of the window before.
     extra: u32,
     /// Requests per period, under which the rest was written.
     limit: u32,
 }
 
 impl Cell {
-    /// The cell of a bucket that refills `requests` and holds `capacity`.
+    /// The cell of a bucket that refills `requests` and holds `capacity`, with what is missing beyond it.
     #[must_use]
     pub const fn bucket(tag: Tag, state: FullAt, requests: u32, capacity: u32) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Cell {
         self.limit
     }
 
-    /// What a bucket held when it was written.
+    /// What a bucket held when it was written, with what was missing beyond it.
     #[must_use]
     pub const fn capacity(&self) -> u32 {
         self.extra

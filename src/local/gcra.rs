@@ -60,12 +60,6 @@ impl Bucket {
         })
     }
 
-    /// L: what is refilled per [`Self::period`].
-    #[must_use]
-    pub const fn requests(&self) -> NonZeroU32 {
-        self.requests
-    }
-
     /// P.
     #[must_use]
     pub const fn period(&self) -> Nanos {
@@ -108,24 +102,14 @@ impl Bucket {
     /// Time that passed has refilled what the charge took; giving it back whole would mint.
     #[must_use]
     pub fn give_back(&self, state: FullAt, cost: u32, elapsed: Nanos) -> FullAt {
-        let FullAt {
-            instant: taken,
-            rest,
-        } = self.later(FullAt::default(), cost);
+        let taken = self.later(FullAt::default(), cost).instant;
         if taken.0 < elapsed.0 {
             return state;
         }
-        // Exact in 1/L ns: (state) − (taken, rest) + elapsed, with one borrow.
-        let borrow = state.rest < rest;
-        let instant = state.instant.0.saturating_sub(taken.0 - elapsed.0);
-        let rest = if borrow {
-            self.requests.get() - rest + state.rest
-        } else {
-            state.rest - rest
-        };
+        let given = self.earlier(state, cost);
         FullAt {
-            instant: Instant(instant.saturating_sub(u64::from(borrow))),
-            rest,
+            instant: given.instant.plus(elapsed),
+            ..given
         }
     }
 
@@ -145,35 +129,46 @@ impl Bucket {
         (left, Nanos(missing_time.0.saturating_add(rounded)))
     }
 
-    /// A state that was written under another `requests` or capacity, as it counts here from `now` on.
+    /// What a bucket of the same period left behind, which refilled `requests` and held `capacity`, as it
+    /// counts here from `from` on: this bucket's state, and how many requests are missing beyond it.
     ///
-    /// In this bucket's units never less is missing, but none is emptier than empty: a limit that is raised
-    /// would else keep its clients out for as long as the old one took. What was cut off so must be stored,
-    /// or the next request would be as far from it as this one.
+    /// What is missing stays missing, in requests: time to fill times L is a whole number of 1/P requests,
+    /// so it is exact. A larger bucket thus begins with the difference more. A smaller one begins with what
+    /// is left, as far as it holds that; what it cannot be short of is *beyond* it, rounded up. That must be
+    /// kept with the state: else two configurations that use one bucket by turns, as they do while
+    /// connections drain, would refill it at every turn.
     #[must_use]
-    pub fn adopt(&self, state: FullAt, requests: u32, now: Instant) -> FullAt {
-        let rest = u64::from(state.rest) * u64::from(self.requests.get());
-        let rest = rest.div_ceil(u64::from(requests.max(1)));
-        let state = match u32::try_from(rest) {
-            Ok(rest) if rest < self.requests.get() => FullAt { rest, ..state },
-            _ => FullAt {
-                instant: state.instant.plus(Nanos(1)),
-                rest: 0,
-            },
+    pub fn adopt(
+        &self,
+        state: FullAt,
+        requests: u32,
+        capacity: u32,
+        from: Instant,
+    ) -> (FullAt, u32) {
+        let (own_requests, period) = (
+            u128::from(self.requests.get()),
+            u128::from(self.period.0.max(1)),
+        );
+        let held = u128::from(capacity) * period;
+        let state = at(state, from);
+        let missing = u128::from(state.instant.since(from).0) * u128::from(requests);
+        let missing = (missing + u128::from(state.rest)).min(held);
+        let own = u128::from(self.capacity.get()) * period;
+        let lacking = missing.min(own.saturating_sub(held - missing));
+        let instant = u64::try_from(lacking / own_requests).unwrap_or(MAX_FILL.0);
+        let adopted = FullAt {
+            instant: from.plus(Nanos(instant)),
+            rest: u32::try_from(lacking % own_requests).unwrap_or(0),
         };
-        state.min(self.empty(now))
+        let beyond = (missing - lacking).div_ceil(period);
+        // What would take longer than any bucket may is not kept, or instants would overflow.
+        let room = (u128::from(MAX_FILL.0) * own_requests).saturating_sub(own) / period;
+        (adopted, u32::try_from(beyond.min(room)).unwrap_or(u32::MAX))
     }
 
-    /// The state of a bucket that is empty at `now`.
-    const fn empty(&self, now: Instant) -> FullAt {
-        FullAt {
-            instant: now.plus(Nanos(self.fill)),
-            rest: self.fill_rest,
-        }
-    }
-
-    /// `state` moved by `cost` steps of P/L. `cost` is at most the capacity, so nothing overflows.
-    fn later(&self, state: FullAt, cost: u32) -> FullAt {
+    /// `state` when `cost` more is missing: moved by as many steps of P/L, at most [`MAX_FILL`] in all.
+    #[must_use]
+    pub fn later(&self, state: FullAt, cost: u32) -> FullAt {
         let rests = u64::from(cost) * u64::from(self.step_rest) + u64::from(state.rest);
         let requests = u64::from(self.requests.get());
         let moved = u64::from(cost)
@@ -183,6 +178,29 @@ impl Bucket {
         FullAt {
             instant: state.instant.plus(Nanos(moved)),
             rest,
+        }
+    }
+
+    /// `state` when `cost` less is missing: what [`Self::later`] undoes.
+    #[must_use]
+    pub fn earlier(&self, state: FullAt, cost: u32) -> FullAt {
+        let taken = self.later(FullAt::default(), cost);
+        let (rest, borrow) = match state.rest.checked_sub(taken.rest) {
+            Some(rest) => (rest, 0),
+            None => (self.requests.get() - taken.rest + state.rest, 1),
+        };
+        let instant = state.instant.0.saturating_sub(taken.instant.0);
+        FullAt {
+            instant: Instant(instant.saturating_sub(borrow)),
+            rest,
+        }
+    }
+
+    /// The state of a bucket that is empty at `now`.
+    const fn empty(&self, now: Instant) -> FullAt {
+        FullAt {
+            instant: now.plus(Nanos(self.fill)),
+            rest: self.fill_rest,
         }
     }
 }
@@ -304,15 +322,45 @@ mod tests {
         assert_eq!(half.instant, now.plus(Nanos(333_333_333)));
     }
 
+    const MINUTE: Nanos = Nanos(60 * Nanos::SECOND.0);
+
     #[test]
-    fn a_raised_limit_applies_at_once() {
-        let slow = bucket(1, Nanos(60 * Nanos::SECOND.0), 60);
-        let fast = bucket(60, Nanos(60 * Nanos::SECOND.0), 60);
+    fn a_change_of_rate_keeps_what_is_missing() {
+        let slow = bucket(1, MINUTE, 60);
+        let fast = bucket(60, MINUTE, 60);
+        let now = Instant(1_000);
+        for (old, requests, new, step) in [(slow, 1, fast, Nanos::SECOND), (fast, 60, slow, MINUTE)]
+        {
+            let mut state = FullAt::default();
+            drain(&old, &mut state, now);
+            let (kept, beyond) = new.adopt(state, requests, 60, now);
+            assert_eq!(new.charge(kept, now, 1), Err(Wait::After(step)));
+            assert_eq!(beyond, 0);
+        }
+    }
+
+    #[test]
+    fn a_larger_bucket_has_the_difference_more() {
+        let (small, large) = (bucket(10, MINUTE, 10), bucket(60, MINUTE, 60));
         let now = Instant(1_000);
         let mut state = FullAt::default();
-        drain(&slow, &mut state, now);
-        let kept = fast.adopt(state, 1, now);
-        assert_eq!(fast.charge(kept, now, 1), Err(Wait::After(Nanos::SECOND)));
+        drain(&small, &mut state, now);
+        let (mut kept, beyond) = large.adopt(state, 10, 10, now);
+        assert_eq!((drain(&large, &mut kept, now).0, beyond), (50, 0));
+    }
+
+    #[test]
+    fn a_smaller_bucket_has_what_is_left_and_keeps_what_is_beyond_it() {
+        let (small, large) = (bucket(10, MINUTE, 10), bucket(60, MINUTE, 60));
+        let now = Instant(1_000);
+        for (cost, left, missing) in [(60, 0, 50), (55, 5, 50), (50, 10, 50), (30, 10, 30)] {
+            let state = large.charge(FullAt::default(), now, cost).unwrap();
+            let (kept, beyond) = small.adopt(state, 60, 60, now);
+            assert_eq!((small.quota(kept, now).0, beyond), (left, missing));
+            // Back in the large one everything is missing that was.
+            let (back, beyond) = large.adopt(small.later(kept, beyond), 10, 10 + beyond, now);
+            assert_eq!((large.quota(back, now).0, beyond), (60 - cost, 0));
+        }
     }
 
     #[test]

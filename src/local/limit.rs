@@ -3,7 +3,7 @@
 use super::cell::{Cell, Tag};
 use super::gcra::{Bucket, FullAt};
 use super::window::Window;
-use crate::units::{Nanos, Now, Wait};
+use crate::units::{Instant, Nanos, Now, Wait};
 
 /// The most limits that one rule may have.
 pub const MAX_LIMITS: usize = 8;
@@ -65,17 +65,22 @@ impl Limit {
         }
     }
 
-    /// A stored cell as this limit counts from it at `now`. One that counts something else is fresh; one
-    /// that was written under other numbers goes on under this limit's own.
+    /// A stored cell as this limit counts from it, from `from` on: the later of now and when the cell was
+    /// stored, so that clocks that are read a little apart give nothing back.
+    ///
+    /// One that counts something else is fresh. One that was written under other numbers goes on under this
+    /// limit's own: what is missing stays missing, in requests. What a smaller bucket cannot be short of is
+    /// kept in its cell, which says so by a capacity beyond the bucket's own.
     #[must_use]
-    pub fn adopt(&self, cell: Cell, now: Now) -> Cell {
+    pub fn adopt(&self, cell: Cell, from: Instant) -> Cell {
         if cell.tag != self.tag() {
             return Cell::default();
         }
         match &self.algorithm {
             Algorithm::TokenBucket(bucket) if !self.wrote(&cell) => {
-                let state = bucket.adopt(cell.full_at(), cell.limit(), now.monotonic);
-                self.bucket_cell(bucket, state)
+                let (state, beyond) =
+                    bucket.adopt(cell.full_at(), cell.limit(), cell.capacity(), from);
+                self.bucket_cell(bucket, state, beyond)
             }
             Algorithm::Window(_) => Cell::window(cell.tag, cell.counted(), self.requests),
             Algorithm::TokenBucket(_) | Algorithm::Closed => cell,
@@ -87,12 +92,13 @@ impl Limit {
     /// # Errors
     /// [`Wait`] when it does not fit; the state is then unchanged.
     pub fn charge(&self, cell: Cell, now: Now, cost: u32) -> Result<Cell, Wait> {
-        let cell = self.adopt(cell, now);
+        let cell = self.adopt(cell, now.monotonic);
         match &self.algorithm {
             Algorithm::Closed => Err(Wait::Never),
             Algorithm::TokenBucket(bucket) => {
-                let state = bucket.charge(cell.full_at(), now.monotonic, cost)?;
-                Ok(self.bucket_cell(bucket, state))
+                let (state, beyond) = own(bucket, &cell);
+                let state = bucket.charge(state, now.monotonic, cost)?;
+                Ok(self.bucket_cell(bucket, state, beyond))
             }
             Algorithm::Window(window) => {
                 let state = window.charge(cell.counted(), now.unix, cost)?;
@@ -106,34 +112,34 @@ impl Limit {
     /// other numbers meanwhile, in which the charge may weigh less.
     #[must_use]
     pub fn give_back(&self, cell: Cell, charged: Cell, cost: u32, elapsed: Nanos) -> Cell {
-        if cell.tag != charged.tag || !self.wrote(&cell) {
+        if cell.tag != charged.tag || cell.limit() != charged.limit() {
             return cell;
         }
         match &self.algorithm {
-            Algorithm::Closed => cell,
-            Algorithm::TokenBucket(bucket) => {
+            Algorithm::TokenBucket(bucket) if cell.capacity() == charged.capacity() => {
                 let state = bucket.give_back(cell.full_at(), cost, elapsed);
-                self.bucket_cell(bucket, state)
+                Cell::bucket(cell.tag, state, cell.limit(), cell.capacity())
             }
             Algorithm::Window(window) => {
                 let state = window.give_back(cell.counted(), charged.counted().index, cost);
                 Cell::window(cell.tag, state, self.requests)
             }
+            Algorithm::TokenBucket(_) | Algorithm::Closed => cell,
         }
     }
 
     /// What fits now, and the time until everything does.
     #[must_use]
     pub fn quota(&self, cell: Cell, now: Now) -> (u32, Nanos) {
-        let cell = self.adopt(cell, now);
+        let cell = self.adopt(cell, now.monotonic);
         match &self.algorithm {
             Algorithm::Closed => (0, Nanos(0)),
-            Algorithm::TokenBucket(bucket) => bucket.quota(cell.full_at(), now.monotonic),
+            Algorithm::TokenBucket(bucket) => bucket.quota(own(bucket, &cell).0, now.monotonic),
             Algorithm::Window(window) => window.quota(cell.counted(), now.unix),
         }
     }
 
-    /// Whether a cell of this limit's tag was written under this limit's numbers.
+    /// Whether a cell of this limit's tag was written under this limit's numbers, and nothing is beyond it.
     fn wrote(&self, cell: &Cell) -> bool {
         let same_capacity = match &self.algorithm {
             Algorithm::TokenBucket(bucket) => cell.capacity() == bucket.capacity().get(),
@@ -142,7 +148,19 @@ impl Limit {
         same_capacity && cell.limit() == self.requests
     }
 
-    fn bucket_cell(&self, bucket: &Bucket, state: FullAt) -> Cell {
-        Cell::bucket(self.tag(), state, self.requests, bucket.capacity().get())
+    fn bucket_cell(&self, bucket: &Bucket, state: FullAt, beyond: u32) -> Cell {
+        let capacity = bucket.capacity().get().saturating_add(beyond);
+        Cell::bucket(
+            self.tag(),
+            bucket.later(state, beyond),
+            self.requests,
+            capacity,
+        )
     }
+}
+
+/// A bucket's own state in an adopted cell, and what is missing beyond it.
+fn own(bucket: &Bucket, cell: &Cell) -> (FullAt, u32) {
+    let beyond = cell.capacity().saturating_sub(bucket.capacity().get());
+    (bucket.earlier(cell.full_at(), beyond), beyond)
 }

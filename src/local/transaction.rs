@@ -224,8 +224,9 @@ impl<D: SharedData> Transaction<'_, D> {
         let stored = matched(&loaded.set, entry.demand.fingerprint, limits);
         entry.tested.clear();
         entry.adopted = false;
+        let from = self.now.monotonic.max(loaded.set.written_at());
         for (limit, stored) in limits.iter().zip(stored) {
-            let before = limit.adopt(stored, self.now);
+            let before = limit.adopt(stored, from);
             let charged = limit.charge(before, self.now, cost);
             let wait = charged.err();
             entry.adopted |= wait.is_some() && before != stored;
@@ -290,11 +291,12 @@ impl<D: SharedData> Transaction<'_, D> {
             fingerprint,
             ..
         } = entry.demand;
-        let now = self.now;
+        let now = self.now.monotonic;
         self.rewrite(entry, |set, cells| {
+            let from = now.max(set.written_at());
             let stored = matched(set, fingerprint, limits);
             for ((limit, stored), cell) in limits.iter().zip(stored).zip(cells) {
-                *cell = limit.adopt(stored, now);
+                *cell = limit.adopt(stored, from);
             }
         });
     }

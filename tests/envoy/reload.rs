@@ -82,9 +82,9 @@ async fn counters_survive_a_reload() {
     }
 }
 
-/// A new limit applies to what has been counted already: at once, in both directions, and waits shrink with it.
+/// A new limit applies to what has been counted already, at once: a raise ends the wait that the old one told.
 #[tokio::test]
-async fn a_changed_limit_applies_at_once() {
+async fn a_raised_limit_applies_at_once() {
     for host in proxy::everywhere() {
         let limit =
             |requests: u32| per_client(&json!([{ "requests": requests, "per": "1h", "burst": 4 }]));
@@ -105,9 +105,33 @@ async fn a_changed_limit_applies_at_once() {
             0
         };
         assert!(wait <= 1, "{wait} s");
+    }
+}
+
+/// Lowering a limit forgives nothing: not by its rate, not by its burst, not when it is taken back.
+#[tokio::test]
+async fn a_lowered_limit_applies_at_once() {
+    for host in proxy::everywhere() {
+        let limit = |requests: u32, burst: u32| {
+            per_client(&json!([{ "requests": requests, "per": "1d", "burst": burst }]))
+        };
+        let mut envoy = host.start(Listener::new(&limit(96, 8))).await;
+        let mut caller = envoy.connect().await;
+        assert_eq!(caller.statuses(6, || get("/")).await, [200; 6]);
+
+        // Two are left, of eight as of four; one came back in a quarter of an hour, now it takes a day.
+        envoy.reload(&limit(1, 4)).await;
+        let mut caller = envoy.connect().await;
+        assert_eq!(caller.statuses(4, || get("/")).await, [200, 200, 429, 429]);
+        let wait = caller.send(get("/")).await.number("retry-after");
+        assert!((86_000..=86_400).contains(&wait), "{wait} s");
+        envoy.reload(&limit(96, 8)).await;
+        let mut caller = envoy.connect().await;
+        let wait = caller.send(get("/")).await.number("retry-after");
+        assert!((1..=900).contains(&wait), "{wait} s");
 
         envoy
-            .reload(&per_client(&json!([{ "requests": 0, "per": "1h" }])))
+            .reload(&per_client(&json!([{ "requests": 0, "per": "1d" }])))
             .await;
         for caller in &mut envoy.connect_all().await {
             assert_eq!(caller.send(get("/")).await.status, 429);

@@ -110,6 +110,32 @@ fn left(data: &mut Memory, demand: Demand<'_>, now: Now) -> Vec<u32> {
 }
 
 #[test]
+fn two_configurations_by_turns_admit_what_one_would() {
+    // 1 a minute and 60 a minute, or a burst of 10 and of 60: while one drains, clients have the choice.
+    let burst = [bucket(60, MINUTE, 60)];
+    for other in [[bucket(1, MINUTE, 60)], [bucket(10, MINUTE, 10)]] {
+        let mut data = Memory::new(Dialect::ZeroOverwrites);
+        let mut admitted = 0;
+        for tick in 0..6_000 {
+            let now = at(Nanos(MINUTE.0 + tick * 10 * Nanos::MILLISECOND.0));
+            for limits in [&burst, &other] {
+                admitted += u32::from(ask(&mut data, limits, now).is_none());
+            }
+        }
+        assert!((60..=120).contains(&admitted), "{admitted}");
+    }
+}
+
+#[test]
+fn a_lowered_limit_forgives_nothing() {
+    let mut data = Memory::new(Dialect::ZeroOverwrites);
+    let fast = [bucket(60, MINUTE, 60)];
+    let slow = [bucket(1, MINUTE, 60)];
+    while ask(&mut data, &fast, at(MINUTE)).is_none() {}
+    assert_eq!(ask(&mut data, &slow, at(MINUTE)), Some(Wait::After(MINUTE)));
+}
+
+#[test]
 fn a_refused_request_is_charged_nowhere() {
     let mut data = Memory::new(Dialect::ZeroOverwrites);
     let (wide, narrow) = (

@@ -9,7 +9,7 @@ use super::model::Rational;
 use crate::world::{NOON, bucket};
 
 /// Requests per period, period, capacity: small and odd ones too.
-fn numbers() -> impl Strategy<Value = (u32, Nanos, u32)> {
+pub fn numbers() -> impl Strategy<Value = (u32, Nanos, u32)> {
     let requests = prop_oneof![1..=10_u32, 1..=1_000_000_000_u32];
     let period = prop_oneof![Just(1), 1..=60_000_u64, 1..=31_622_400_000_u64];
     let capacity = prop_oneof![1..=10_u32, 1..=100_000_u32];
@@ -19,7 +19,7 @@ fn numbers() -> impl Strategy<Value = (u32, Nanos, u32)> {
 }
 
 /// A span that matters to a bucket: some part of the time that some of its capacity takes.
-fn span(limit: &Limit, share: u16) -> u64 {
+pub fn span(limit: &Limit, share: u16) -> u64 {
     let whole = u128::from(limit.window().0) * 2;
     u64::try_from(whole * u128::from(share) / u128::from(u16::MAX)).expect("below 2^63")
 }
@@ -35,8 +35,6 @@ enum Event {
     Charge(u16),
     /// The latest charge that has not been is given back.
     GiveBack,
-    /// The limit is changed.
-    Change(u32, u32),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -49,14 +47,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn change() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        4 => event(),
-        1 => (1..=1_000_u32, 1..=1_000_u32).prop_map(|(r, c)| Event::Change(r, c)),
-    ]
-}
-
-fn cost(limit: &Limit, share: u16) -> u32 {
+pub fn cost(limit: &Limit, share: u16) -> u32 {
     let cost = u64::from(limit.capacity()) * u64::from(share) / u64::from(u16::MAX);
     u32::try_from(cost).expect("below the capacity").max(1)
 }
@@ -84,7 +75,7 @@ proptest! {
                         model.charge(now, cost);
                     }
                 }
-                Event::GiveBack | Event::Change(..) => {}
+                Event::GiveBack => {}
             }
         }
     }
@@ -171,7 +162,7 @@ proptest! {
                     cell = limit.give_back(cell, charged, cost, elapsed);
                     charges[index].1 = 0;
                 }
-                Event::Earlier(..) | Event::Change(..) => {}
+                Event::Earlier(..) => {}
             }
         }
         for (first, (begin, _)) in charges.iter().enumerate() {
@@ -226,58 +217,14 @@ proptest! {
             prop_assert_eq!(limit.quota(given, monotonic(now)), limit.quota(untouched, monotonic(now)));
         }
     }
-
-    #[test]
-    fn a_change_of_limit_keeps_what_was_counted(
-        (requests, per, burst) in numbers(),
-        events in prop::collection::vec(change(), 1..60),
-    ) {
-        let Some(mut limit) = bucket(requests, per, burst) else { return Ok(()) };
-        let mut model = Rational::new(requests, per, burst);
-        let mut cell = Cell::default();
-        let mut now = NOON.monotonic.0;
-        let mut changes = 0;
-        for event in events {
-            match event {
-                Event::Later(share, more) => now = later(now, span(&limit, share) + more),
-                Event::Charge(share) => {
-                    let cost = cost(&limit, share);
-                    let charged = limit.charge(cell, monotonic(now), cost);
-                    // Never more than the model, and later only by what changes have rounded up.
-                    prop_assert!(model.fits(now, cost) || charged.is_err());
-                    if model.fits(now, cost) {
-                        let rounded = monotonic(now + 2 * changes);
-                        prop_assert!(limit.charge(cell, rounded, cost).is_ok());
-                    }
-                    if let Ok(charged) = charged {
-                        cell = charged;
-                        model.charge(now, cost);
-                    }
-                }
-                Event::Change(requests, burst) => {
-                    let Some(changed) = bucket(requests, per, burst) else { continue };
-                    limit = changed;
-                    cell = limit.adopt(cell, monotonic(now));
-                    model.change(now, requests, burst);
-                    changes += 1;
-                    // A refused client is told the truth by the new limit.
-                    if let Err(Wait::After(wait)) = limit.charge(cell, monotonic(now), 1) {
-                        prop_assert!(wait <= limit.window());
-                        prop_assert!(limit.charge(cell, monotonic(now + wait.0), 1).is_ok());
-                    }
-                }
-                Event::Earlier(..) | Event::GiveBack => {}
-            }
-        }
-    }
 }
 
 /// `now` later by `span`, within the times that matter.
-fn later(now: u64, span: u64) -> u64 {
+pub fn later(now: u64, span: u64) -> u64 {
     now.saturating_add(span).min(1 << 62)
 }
 
-fn monotonic(now: u64) -> Now {
+pub fn monotonic(now: u64) -> Now {
     Now {
         monotonic: Instant(now),
         ..NOON

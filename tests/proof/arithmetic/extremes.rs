@@ -46,7 +46,7 @@ proptest! {
         capacity in edged_u32(),
         instant in edged(64),
         rest in edged_u32(),
-        old in edged_u32(),
+        (old, held) in (edged_u32(), edged_u32()),
         (now, cost, elapsed) in (edged(62), edged_u32(), edged(64)),
     ) {
         let (Some(requests), Some(capacity)) = (NonZeroU32::new(requests), NonZeroU32::new(capacity))
@@ -55,7 +55,12 @@ proptest! {
         prop_assert!(bucket.fill_time().0 <= MAX_FILL.0 + 1);
         let now = Instant(now);
         let state = FullAt { instant: Instant(instant), rest: rest % requests };
-        for state in [state, bucket.adopt(FullAt { rest, ..state }, old, now)] {
+        let (adopted, beyond) = bucket.adopt(FullAt { rest, ..state }, old, held, now);
+        prop_assert!(adopted.instant.since(now).0 <= MAX_FILL.0);
+        let kept = bucket.later(adopted, beyond);
+        prop_assert!(kept.instant.since(now).0 <= MAX_FILL.0 + 1);
+        prop_assert_eq!(bucket.earlier(kept, beyond), adopted);
+        for state in [state, adopted] {
             let (left, _) = bucket.quota(state, now);
             prop_assert!(left <= capacity.get());
             let _ = bucket.give_back(state, cost.min(capacity.get()), Nanos(elapsed));

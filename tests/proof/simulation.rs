@@ -5,6 +5,7 @@
 //! was not charged is counted as such.
 
 mod crossing;
+mod reload;
 
 use std::collections::HashMap;
 
@@ -15,13 +16,12 @@ use weir::facts::{Facts, Source, Unreadable};
 use weir::limiter::{Answer, Limiter};
 use weir::local::limit::{Algorithm, Limit};
 use weir::local::store::{Dialect, Founding};
-use weir::plan::Plan;
 use weir::units::{Instant, Nanos, Now, UnixTime};
 
 use self::crossing::{Crossing, Faults};
-use crate::world::NOON;
 use crate::world::chance::Chance;
 use crate::world::memory::Memory;
+use crate::world::{NOON, bucket, spanned};
 
 const PLAN: &str = r#"{
   "rules": [
@@ -79,8 +79,8 @@ struct Record {
 }
 
 impl Worker {
-    fn join(dialect: Dialect, data: &mut Memory, ahead: u64) -> Self {
-        let plan = config::load(PLAN.as_bytes(), &|_| None).expect("the plan is good");
+    fn join(plan: &str, dialect: Dialect, data: &mut Memory, ahead: u64) -> Self {
+        let plan = config::load(plan.as_bytes(), &|_| None).expect("the plan is good");
         let mut limiter = Limiter::new(plan);
         let founding = Founding::join(data, [ahead as u8; 16]).expect("nothing fails yet");
         assert_eq!(founding.dialect, dialect);
@@ -146,18 +146,34 @@ impl Record {
         }
     }
 
-    /// No key was charged beyond what its limits allow in any span of time.
-    fn check(&mut self, plan: &Plan) -> Result<(), String> {
+    /// No key was charged beyond what its limits allow in any span of time, under the plan that allows most.
+    fn check(&mut self, workers: &[Worker]) -> Result<(), String> {
         assert_eq!(self.evicted, 0, "the table is large enough");
         for ((rule, key), charges) in &mut self.charges {
             charges.sort_unstable();
-            for limit in &plan.rules[*rule].limits {
-                keeps(limit, charges)
-                    .map_err(|text| format!("rule {rule}, key {key:?}: {text}"))?;
+            let plans = workers.iter().map(|worker| worker.limiter.plan());
+            let mut plans = plans.map(|plan| plan.rules[*rule].limits.as_slice());
+            let first = plans.next().expect("a worker").to_vec();
+            for limit in plans.fold(first, larger) {
+                keeps(&limit, charges).map_err(|text| format!("rule {rule}, key {key:?}: {text}"))?;
             }
         }
         Ok(())
     }
+}
+
+/// Of two plans' limits, pair by pair, the larger numbers.
+fn larger(mut limits: Vec<Limit>, others: &[Limit]) -> Vec<Limit> {
+    for (limit, other) in limits.iter_mut().zip(others) {
+        let requests = limit.requests.max(other.requests);
+        let burst = limit.capacity().max(other.capacity());
+        *limit = match limit.algorithm {
+            Algorithm::TokenBucket(_) => bucket(requests, limit.per, burst).expect("it fills"),
+            Algorithm::Window(window) => spanned(requests, limit.per, window.span, window.sliding),
+            Algorithm::Closed => panic!("no limit is closed"),
+        };
+    }
+    limits
 }
 
 /// Whether a limit allows these charges of 1, whose times are as exact as workers' clocks.
@@ -184,11 +200,21 @@ fn keeps(limit: &Limit, charges: &[u64]) -> Result<(), String> {
     Ok(())
 }
 
+/// What the workers run.
+#[derive(Clone, Copy, Debug)]
+enum Plans {
+    First,
+    Second,
+    /// Every other worker what replaces the first, while its connections drain.
+    ByTurns,
+}
+
 /// How a run goes.
 #[derive(Clone, Copy, Debug)]
 struct Course {
     dialect: Dialect,
     workers: u64,
+    plans: Plans,
     faults: Faults,
     /// Share of calls in the middle of which another worker's request runs.
     crossings: f64,
@@ -206,7 +232,14 @@ fn attempt(seed: u64, course: Course) -> Result<Record, String> {
     let mut chance = Chance::new(seed);
     let mut data = Memory::new(course.dialect);
     let mut workers: Vec<Worker> = (0..course.workers)
-        .map(|_| Worker::join(course.dialect, &mut data, chance.below(APART)))
+        .map(|worker| {
+            Worker::join(
+                course.plans.of(worker),
+                course.dialect,
+                &mut data,
+                chance.below(APART),
+            )
+        })
         .collect();
     let mut record = Record::default();
     let mut time = 0.0;
@@ -229,7 +262,7 @@ fn attempt(seed: u64, course: Course) -> Result<Record, String> {
         }
         workers.push(worker);
     }
-    record.check(workers[0].limiter.plan())?;
+    record.check(&workers)?;
     Ok(record)
 }
 
@@ -266,6 +299,7 @@ fn runs(seeds: u64, course: Course) -> Record {
 const CALM: Course = Course {
     dialect: Dialect::ZeroOverwrites,
     workers: 4,
+    plans: Plans::First,
     faults: Faults::NONE,
     crossings: 0.0,
     lawless: false,

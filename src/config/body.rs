@@ -2,6 +2,7 @@
 
 use super::decode::{Decode, Reader};
 use super::error::Path;
+use super::hint::Known;
 use super::json::Node;
 use super::object::{names, one_of};
 use crate::plan::Body;
@@ -33,7 +34,7 @@ enum NamedBody {
     None,
 }
 
-names!(NamedBody, "body" {
+names!(NamedBody, "body" or "{\"text\": …} or {\"json\": …}" {
     "problem" => NamedBody::Problem,
     "none" => NamedBody::None,
 });
@@ -108,6 +109,11 @@ fn compiled(
             TemplateError::Unknown(name) => {
                 let known: Vec<_> = placeholders().map(|name| format!("{{{name}}}")).collect();
                 let known: Vec<_> = known.iter().map(String::as_str).collect();
+                let known = Known {
+                    names: &known,
+                    besides: "",
+                    places: &[],
+                };
                 reader.unknown(path, "placeholder", &format!("{{{name}}}"), &known)
             }
         }

@@ -5,9 +5,10 @@
 //!
 //! The code that is generic over the kinds of values is kept thin: it is there once for each of them.
 
-use std::borrow::Cow;
+use std::fmt;
 
 use super::error::{Findings, Path};
+use super::hint::{Known, Places, alternatives};
 use super::json::{Node, quote};
 
 /// What can be read from a written value.
@@ -18,19 +19,42 @@ pub(super) trait Decode: Sized {
 
 /// A single value, such as a number or a name.
 pub(super) trait Value: Sized {
-    /// Whether it is written as a JSON string.
-    const IS_TEXT: bool;
-
-    /// What is allowed, as it stands after "expected".
-    fn expected() -> Cow<'static, str>;
+    /// What is allowed.
+    const ALLOWED: Allowed;
 
     /// `None` when `node` is not allowed.
     fn read(node: &Node) -> Option<Self>;
 }
 
+/// What a single value may be.
+pub(super) enum Allowed {
+    Bool,
+    Integer {
+        min: u64,
+        max: u64,
+    },
+    /// A JSON string of this form.
+    Text(&'static str),
+}
+
+impl fmt::Display for Allowed {
+    /// As it stands after "expected".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool => f.write_str("true or false"),
+            Self::Integer { min, max } => write!(f, "an integer from {min} to {max}"),
+            Self::Text(form) => f.write_str(form),
+        }
+    }
+}
+
 impl<T: Value> Decode for T {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        T::read(node).or_else(|| reader.unexpected(path, node, &T::expected()))
+        let read = T::read(node);
+        if read.is_none() {
+            reader.unfit(path, node, &T::ALLOWED);
+        }
+        read
     }
 }
 
@@ -77,10 +101,14 @@ impl<T: Value> Decode for OrEnv<T> {
         let default = node
             .member("default")
             .map(|node| T::decode(node, &path.member("default"), reader));
-        match reader.variable(node, path, T::IS_TEXT)? {
-            (name, Some(value)) => T::read(&value)
-                .map(Self)
-                .or_else(|| reader.bad_variable(path, name, &T::expected())),
+        match reader.variable(node, path, &T::ALLOWED)? {
+            (name, Some(value)) => {
+                let read = T::read(&value);
+                if read.is_none() {
+                    reader.bad_variable(path, name, &T::ALLOWED);
+                }
+                read.map(Self)
+            }
             (_, None) => default?.map(Self),
         }
     }
@@ -89,6 +117,7 @@ impl<T: Value> Decode for OrEnv<T> {
 /// Goes through a document: knows the environment and collects what is wrong.
 pub(super) struct Reader<'a> {
     environment: &'a dyn Fn(&str) -> Option<String>,
+    places: Places,
     pub findings: Findings<'a>,
 }
 
@@ -96,9 +125,15 @@ pub(super) struct Reader<'a> {
 const REQUIRED: &str = "is required";
 
 impl<'a> Reader<'a> {
-    pub const fn new(root: &'a Node, environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
+    /// `places` are the objects that a document may have, for those who put a field into the wrong one.
+    pub const fn new(
+        root: &'a Node,
+        environment: &'a dyn Fn(&str) -> Option<String>,
+        places: Places,
+    ) -> Self {
         Self {
             environment,
+            places,
             findings: Findings::new(root),
         }
     }
@@ -116,26 +151,46 @@ impl<'a> Reader<'a> {
 
     /// Reports a value that is not among those allowed.
     pub fn unexpected<T>(&mut self, path: &Path<'_>, found: &Node, expected: &str) -> Option<T> {
-        self.findings.push(
-            path,
-            &format!("{found} is not allowed; expected {expected}"),
-        );
+        self.found(path, found, &expected);
         None
     }
 
-    /// Reports a name that is not among those known, with the nearest of them, or all.
+    /// Reports a value that is not allowed, and quotes that are too many or too few.
+    #[inline(never)]
+    fn unfit(&mut self, path: &Path<'_>, found: &Node, allowed: &Allowed) {
+        let quotes = match (found, allowed) {
+            (Node::String(_), Allowed::Bool | Allowed::Integer { .. }) => ", without quotes",
+            (Node::Unsigned(_) | Node::Bool(_), Allowed::Text(_)) => ", in quotes",
+            _ => "",
+        };
+        self.found(path, found, &format_args!("{allowed}{quotes}"));
+    }
+
+    #[inline(never)]
+    fn found(&mut self, path: &Path<'_>, found: &Node, expected: &dyn fmt::Display) {
+        let message = format!("{found} is not allowed; expected {expected}");
+        self.findings.push(path, &message);
+    }
+
+    /// Reports a name that is not among those known, with what was probably meant.
     pub fn unknown<T>(
         &mut self,
         path: &Path<'_>,
         what: &str,
         name: &str,
-        known: &[&str],
+        known: &Known<'_>,
     ) -> Option<T> {
+        self.found_unknown(path, what, name, known);
+        None
+    }
+
+    #[inline(never)]
+    fn found_unknown(&mut self, path: &Path<'_>, what: &str, name: &str, known: &Known<'_>) {
         let message = match self.findings.is_full() {
             true => String::new(),
-            false => format!("unknown {what} {}; {}", quote(name), hint(name, known)),
+            false => format!("unknown {what} {}; {}", quote(name), known.hint(name)),
         };
-        self.refuse(path, &message)
+        self.findings.push(path, &message);
     }
 
     /// The members of an object, after reporting those whose names are not among `fields`.
@@ -147,11 +202,17 @@ impl<'a> Reader<'a> {
         fields: &[&str],
     ) -> Option<&'n [(String, Node)]> {
         let Node::Object(members) = node else {
-            return self.unexpected(path, node, "an object");
+            let first = quote(fields.first().unwrap_or(&""));
+            return self.unexpected(path, node, &format!("an object such as {{{first}: …}}"));
+        };
+        let known = Known {
+            names: fields,
+            besides: "",
+            places: self.places,
         };
         for (name, _) in members {
             if !fields.contains(&name.as_str()) {
-                self.unknown::<()>(&path.member(name), what, name, fields);
+                self.unknown::<()>(&path.member(name), what, name, &known);
             }
         }
         Some(members)
@@ -199,26 +260,37 @@ impl<'a> Reader<'a> {
         min: usize,
         max: usize,
     ) -> Option<&'n [Node]> {
-        match node {
-            Node::Array(items) if (min..=max).contains(&items.len()) => Some(items),
-            _ if min == 0 => self.unexpected(path, node, &format!("a list of at most {max}")),
-            _ => self.unexpected(path, node, &format!("a list of {min} to {max}")),
-        }
+        let meant = match node {
+            Node::Array(items) if (min..=max).contains(&items.len()) => return Some(items),
+            Node::String(_) => format!("; did you mean [{node}]?"),
+            _ => String::new(),
+        };
+        let expected = match min {
+            0 => format!("a list of at most {max}{meant}"),
+            _ => format!("a list of {min} to {max}{meant}"),
+        };
+        self.unexpected(path, node, &expected)
     }
 
-    /// The place in `names` of the one that is written.
+    /// The place in `names` of the one that is written. What else could be written there is told by `besides`.
     pub fn choice(
         &mut self,
         node: &Node,
         path: &Path<'_>,
         what: &str,
         names: &[&str],
+        besides: &str,
     ) -> Option<usize> {
         let Node::String(name) = node else {
             return self.unexpected(path, node, &alternatives(names));
         };
         let place = names.iter().position(|known| known == name);
-        place.or_else(|| self.unknown(path, what, name, names))
+        let known = Known {
+            names,
+            besides,
+            places: &[],
+        };
+        place.or_else(|| self.unknown(path, what, name, &known))
     }
 
     /// The name of the variable that `{"env": …}` speaks of, and its value if it is set; one that is not has a
@@ -227,7 +299,7 @@ impl<'a> Reader<'a> {
         &mut self,
         node: &'n Node,
         path: &Path<'_>,
-        is_text: bool,
+        allowed: &Allowed,
     ) -> Option<(&'n str, Option<Node>)> {
         self.members(node, path, "field", &["env", "default"])?;
         let env = path.member("env");
@@ -239,7 +311,9 @@ impl<'a> Reader<'a> {
             None => return self.required(&env),
         };
         match (self.environment)(name) {
-            Some(text) if is_text => Some((name, Some(Node::String(text)))),
+            Some(text) if matches!(allowed, Allowed::Text(_)) => {
+                Some((name, Some(Node::String(text))))
+            }
             // What is not JSON is not a value of any type.
             Some(text) => Some((
                 name,
@@ -256,11 +330,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports the value of a variable without showing it.
-    fn bad_variable<T>(&mut self, path: &Path<'_>, name: &str, expected: &str) -> Option<T> {
+    #[inline(never)]
+    fn bad_variable(&mut self, path: &Path<'_>, name: &str, allowed: &Allowed) {
         let message = format!(
-            "the value of the environment variable {name} is not allowed; expected {expected}"
+            "the value of the environment variable {name} is not allowed; expected {allowed}"
         );
-        self.refuse(path, &message)
+        self.findings.push(path, &message);
     }
 }
 
@@ -271,41 +346,4 @@ fn is_variable(name: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !name.starts_with(|first: char| first.is_ascii_digit())
-}
-
-/// What was probably meant by `name`, or all that could be.
-fn hint(name: &str, known: &[&str]) -> String {
-    match nearest(name, known) {
-        Some(near) => format!("did you mean {}?", quote(near)),
-        None => format!("expected {}", alternatives(known)),
-    }
-}
-
-/// The known name that is nearest to `name`: at most two typing errors away, and those in at most a third of it.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    if name.len() > MAX_COMPARED {
-        return None;
-    }
-    let distances = known
-        .iter()
-        .map(|known| (strsim::osa_distance(name, known), *known));
-    let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= 2 && distance * 3 <= nearest.len()).then_some(nearest)
-}
-
-/// The longest name that is compared with the known ones, of which the longest has 19 bytes.
-const MAX_COMPARED: usize = 32;
-
-/// `"a", "b" or "c"`.
-fn alternatives(names: &[&str]) -> String {
-    let mut out = String::new();
-    for (place, name) in names.iter().enumerate() {
-        out += match names.len() - place {
-            _ if place == 0 => "",
-            1 => " or ",
-            _ => ", ",
-        };
-        out += &quote(name);
-    }
-    out
 }

@@ -10,6 +10,7 @@ mod body;
 mod build;
 mod decode;
 mod error;
+mod hint;
 mod key;
 mod limits;
 mod names;
@@ -39,7 +40,7 @@ pub fn load(text: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result
         ));
     }
     let root = Node::parse(text).map_err(|error| Errors::of(syntax(text, &error)))?;
-    let mut reader = Reader::new(&root, environment);
+    let mut reader = Reader::new(&root, environment, raw::PLACES);
     duplicates(&root, &Path::ROOT, &mut reader);
     let plan = raw::Document::decode(&root, &Path::ROOT, &mut reader)
         .and_then(|raw| build::plan(raw, &mut reader));
@@ -59,8 +60,8 @@ fn syntax(text: &[u8], error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {line} column {column}");
     let what = match text.strip_suffix(&place).unwrap_or(&text) {
-        "recursion limit exceeded" => "nested deeper than 127",
-        what => what,
+        "recursion limit exceeded" => "nested deeper than 127".to_owned(),
+        what => format!("not JSON, {what}"),
     };
     format!("line {line}, column {column}: {what}")
 }

@@ -21,7 +21,11 @@ impl Decode for Network {
         };
         match net {
             Some(net) if net == net.trunc() => Some(Self(unmapped(net))),
-            Some(_) => reader.unexpected(path, node, "no bits beyond the prefix"),
+            Some(_) => reader.unexpected(
+                path,
+                node,
+                "no bits beyond the prefix, as in \"10.0.0.0/8\"",
+            ),
             None => reader.unexpected(path, node, "an address or a CIDR block"),
         }
     }

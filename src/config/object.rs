@@ -20,10 +20,13 @@ macro_rules! object {
             $($(#[$field_doc])* pub $field: object!(@type $presence $type),)*
         }
 
+        impl $name {
+            pub const FIELDS: &[&str] = &[$(object!(@key $field $($key)?)),*];
+        }
+
         impl Decode for $name {
             fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-                const FIELDS: &[&str] = &[$(object!(@key $field $($key)?)),*];
-                reader.members(node, path, "field", FIELDS)?;
+                reader.members(node, path, "field", Self::FIELDS)?;
                 Some(Self {
                     $($field: {
                         let name = object!(@key $field $($key)?);
@@ -75,11 +78,14 @@ macro_rules! one_of {
             $($variant($type),)*
         }
 
+        impl $name {
+            pub const FIELDS: &[&str] = &[$($key,)* $($besides,)*];
+        }
+
         impl Decode for $name {
             fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
                 const NAMES: &[&str] = &[$($key),*];
-                const KNOWN: &[&str] = &[$($key,)* $($besides,)*];
-                let (place, node) = reader.only_member(node, path, $what, NAMES, KNOWN)?;
+                let (place, node) = reader.only_member(node, path, $what, NAMES, Self::FIELDS)?;
                 let name = *NAMES.get(place)?;
                 let path = path.member(name);
                 match name {
@@ -91,14 +97,14 @@ macro_rules! one_of {
     };
 }
 
-/// A choice of names: what each of them means.
+/// A choice of names: what each of them means. After `or` stands what else could be written in their place.
 macro_rules! names {
-    ($type:ty, $what:literal { $($name:literal => $value:expr,)* }) => {
+    ($type:ty, $what:literal $(or $besides:literal)? { $($name:literal => $value:expr,)* }) => {
         impl Decode for $type {
             fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
                 const NAMES: &[&str] = &[$($name),*];
                 const VALUES: &[$type] = &[$($value),*];
-                let place = reader.choice(node, path, $what, NAMES)?;
+                let place = reader.choice(node, path, $what, NAMES, concat!($(", or ", $besides)?))?;
                 VALUES.get(place).copied()
             }
         }

@@ -4,6 +4,7 @@
 
 use super::decode::{Decode, List, OrEnv, Reader};
 use super::error::Path;
+use super::hint::Places;
 use super::json::Node;
 use super::network::Network;
 use super::object::{names, object, one_of};
@@ -17,15 +18,31 @@ use crate::plan::{Body, LogKeys, OnFault, OnMissingKey, Reset};
 object! {
     /// The whole document.
     Document {
+        required rules: List<Rule, 0, 1_000>,
         default enabled: OrEnv<bool> = OrEnv(true),
         default domain: OrEnv<Domain> = OrEnv(Domain("default".into())),
-        required rules: List<Rule, 0, 1_000>,
         section client_ip: ClientIp,
         section response: Response,
         section store: Store,
         section log: Log,
     }
 }
+
+/// Where each field belongs.
+pub(super) const PLACES: Places = &[
+    ("a rule", Rule::FIELDS),
+    ("a limit", Limit::FIELDS),
+    ("the \"match\" of a rule", Match::FIELDS),
+    (
+        "\"path\", as in {\"prefix\": \"/api\", \"normalize\": true}",
+        PathForm::FIELDS,
+    ),
+    ("\"client_ip\"", ClientIp::FIELDS),
+    ("\"response\"", Response::FIELDS),
+    ("\"store\"", Store::FIELDS),
+    ("\"log\"", Log::FIELDS),
+    ("the document, beside \"rules\"", Document::FIELDS),
+];
 
 object! {
     Rule {
@@ -123,7 +140,7 @@ pub(super) enum NamedPart {
     Route,
 }
 
-names!(NamedPart, "key part" {
+names!(NamedPart, "key part" or r#"an object: {"header": …}, {"cookie": …}, {"query": …}, {"path_segment": …}, {"path_template": …} or {"constant": …}"# {
     "client_ip" => NamedPart::ClientIp,
     "method" => NamedPart::Method,
     "path" => NamedPart::Path,

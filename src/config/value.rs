@@ -1,19 +1,13 @@
 //! Single values: what each of them may be.
 
-use std::borrow::Cow;
-
-use super::decode::{Decode, Reader, Value};
+use super::decode::{Allowed, Decode, Reader, Value};
 use super::error::Path;
 use super::json::Node;
 use crate::path::Template;
 use crate::units::Nanos;
 
 impl Value for bool {
-    const IS_TEXT: bool = false;
-
-    fn expected() -> Cow<'static, str> {
-        "true or false".into()
-    }
+    const ALLOWED: Allowed = Allowed::Bool;
 
     fn read(node: &Node) -> Option<Self> {
         match node {
@@ -28,11 +22,7 @@ impl Value for bool {
 pub(super) struct Integer<T, const MIN: u64, const MAX: u64>(pub T);
 
 impl<T: TryFrom<u64>, const MIN: u64, const MAX: u64> Value for Integer<T, MIN, MAX> {
-    const IS_TEXT: bool = false;
-
-    fn expected() -> Cow<'static, str> {
-        format!("an integer from {MIN} to {MAX}").into()
-    }
+    const ALLOWED: Allowed = Allowed::Integer { min: MIN, max: MAX };
 
     fn read(node: &Node) -> Option<Self> {
         let value = node
@@ -52,11 +42,7 @@ pub(super) trait Text: Sized {
 }
 
 impl<T: Text> Value for T {
-    const IS_TEXT: bool = true;
-
-    fn expected() -> Cow<'static, str> {
-        T::EXPECTED.into()
-    }
+    const ALLOWED: Allowed = Allowed::Text(T::EXPECTED);
 
     fn read(node: &Node) -> Option<Self> {
         match node {
@@ -127,37 +113,55 @@ impl Period {
     }
 }
 
-impl Text for Per {
-    const EXPECTED: &'static str = "1ms to 366d";
-
-    fn parse(text: &str) -> Option<Self> {
-        let period = match text {
-            "calendar_day" => Period::Day,
-            "calendar_week" => Period::Week,
-            "calendar_month" => Period::Month,
-            _ => Period::Every(duration(text)?),
+impl Decode for Per {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let (text, period) = match node {
+            Node::String(text) => (text.as_str(), period(text)),
+            _ => ("", Err(DURATION)),
         };
-        let text = text.replace('_', "-").into();
-        Some(Self { text, period })
+        match period {
+            Ok(period) => Some(Self {
+                text: text.replace('_', "-").into(),
+                period,
+            }),
+            Err(expected) => reader.unexpected(path, node, expected),
+        }
     }
 }
 
+const DURATION: &str = "a whole number and ms, s, m, h or d, such as \"1m\"";
+
+/// The period that is written, or what is allowed instead.
+fn period(text: &str) -> Result<Period, &'static str> {
+    Ok(match text {
+        "calendar_day" => Period::Day,
+        "calendar_week" => Period::Week,
+        "calendar_month" => Period::Month,
+        "day" => return Err("\"1d\" or \"calendar_day\""),
+        "week" => return Err("\"7d\" or \"calendar_week\""),
+        "month" => return Err("\"30d\" or \"calendar_month\""),
+        _ => Period::Every(duration(text)?),
+    })
+}
+
 /// `500ms`, `1s`, `15m`, `1h`, `1d`: an integer without leading zeros and a unit, 1 ms to 366 d.
-fn duration(text: &str) -> Option<Nanos> {
-    let (number, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;
+fn duration(text: &str) -> Result<Nanos, &'static str> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number = text.strip_suffix(unit).unwrap_or_default();
     let unit = match unit {
         "ms" => Nanos::MILLISECOND.0,
         "s" => Nanos::SECOND.0,
         "m" => 60 * Nanos::SECOND.0,
         "h" => 3_600 * Nanos::SECOND.0,
         "d" => Nanos::DAY.0,
-        _ => return None,
+        _ => return Err(DURATION),
     };
-    if number.starts_with('0') {
-        return None;
+    if number.is_empty() || (number.starts_with('0') && number != "0") {
+        return Err(DURATION);
     }
-    let length = number.parse::<u64>().ok()?.checked_mul(unit)?;
-    (length <= 366 * Nanos::DAY.0).then_some(Nanos(length))
+    let length = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    let is_allowed = |length: &u64| (1..=366 * Nanos::DAY.0).contains(length);
+    length.filter(is_allowed).map(Nanos).ok_or("1ms to 366d")
 }
 
 /// Minutes that a zone is ahead of UTC: -12:00 to +14:00, what zones there are.

@@ -1,6 +1,6 @@
 //! From what was written to what is run: what values mean together.
 
-use super::decode::{List, Reader};
+use super::decode::{List, OrEnv, Reader};
 use super::error::Path;
 use super::json::quote;
 use super::names::Names;
@@ -12,6 +12,12 @@ use crate::plan::{AddressSource, ClientIp, Log, Match, Plan, Rule};
 pub(super) fn plan(raw: raw::Document, reader: &mut Reader<'_>) -> Option<Plan> {
     let root = Path::ROOT;
     let path = root.member("rules");
+    if let (Some(OrEnv(true)), Some(List(list))) = (&raw.enabled, &raw.rules)
+        && list.is_empty()
+    {
+        let message = "an empty list limits nothing; add a rule, or set \"enabled\": false";
+        reader.refuse::<()>(&path, message);
+    }
     let rules = raw.rules.and_then(|raw| rules(raw, &path, reader));
     let path = root.member("client_ip");
     let client_ip = raw.client_ip.and_then(|raw| client_ip(raw, &path, reader));
@@ -46,9 +52,12 @@ fn rules(
         let name = raw.name.clone();
         let rule = rule(raw, &path, reader);
         if let Some(name) = name
-            && let Some(first) = names.taken(&name.0, index)
+            && let Some(first) = names.taken(&as_metric(&name.0), index)
         {
-            let message = format!("{} is already the name of rules[{first}]", quote(&name.0));
+            let message = format!(
+                "{} is already the name of rules[{first}] (\"-\" and \".\" are \"_\" in Prometheus)",
+                quote(&name.0)
+            );
             return reader.refuse(&path.member("name"), &message);
         }
         if let Some(rule) = &rule
@@ -62,6 +71,15 @@ fn rules(
         }
         rule
     })
+}
+
+/// A name in one form for all that have one in Prometheus: for it, Envoy writes "-" and "." as "_".
+#[expect(
+    clippy::collapsible_str_replace,
+    reason = "that form would add 400 bytes to the module"
+)]
+fn as_metric(name: &str) -> String {
+    name.replace('_', "-").replace('.', "-")
 }
 
 /// The rule that has a policy of this one: `a` with a limit `b.c` and `a.b` with a limit `c` would be one to a

@@ -68,7 +68,7 @@ async fn each_key_part_tells_callers_apart() {
     ];
     let (parts, requests): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
     let mut envoy = proxy::newest()
-        .start(Listener::new(&json!({ "rules": [] })))
+        .start(Listener::new(&json!({ "enabled": false, "rules": [] })))
         .await;
     for (case, (part, requests)) in parts.into_iter().zip(requests).enumerate() {
         envoy
@@ -140,7 +140,9 @@ async fn a_missing_key_follows_the_rule() {
         ("deny", [403, 403, 403]),
     ];
     for host in proxy::everywhere() {
-        let mut envoy = host.start(Listener::new(&json!({ "rules": [] }))).await;
+        let mut envoy = host
+            .start(Listener::new(&json!({ "enabled": false, "rules": [] })))
+            .await;
         for (policy, expected) in policies {
             envoy
                 .reload(&json!({ "domain": policy, "rules": [{

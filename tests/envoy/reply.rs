@@ -189,7 +189,9 @@ async fn bodies_come_from_templates() {
         (json!("none"), "", ""),
     ];
     for host in proxy::everywhere() {
-        let mut envoy = host.start(Listener::new(&json!({ "rules": [] }))).await;
+        let mut envoy = host
+            .start(Listener::new(&json!({ "enabled": false, "rules": [] })))
+            .await;
         for (case, (body, content_type, expected)) in cases.iter().enumerate() {
             let mut filter = per_client(&json!([{ "requests": 1, "per": "1h" }]));
             filter["domain"] = format!("body-{case}").into();

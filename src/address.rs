@@ -11,6 +11,9 @@ use crate::plan::ClientIp;
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<IpAddr> {
     let text = text.trim_ascii();
+    if let Some(address) = v4(text) {
+        return Some(IpAddr::V4(address));
+    }
     let bare = if let Some(rest) = text.strip_prefix(b"[") {
         let (inside, port) = split_at(rest, b']')?;
         if !port.is_empty() && !port.strip_prefix(b":").is_some_and(is_port) {
@@ -73,6 +76,33 @@ pub fn aggregate(address: IpAddr, policy: &ClientIp) -> IpAddr {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
         }
     }
+}
+
+/// An IPv4 address, bare or with a port: what nearly every request has, at a third of what the general way takes.
+/// `None` for anything else, which may still be an address.
+fn v4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0_u8; 4];
+    let mut rest = text;
+    for (index, octet) in octets.iter_mut().enumerate() {
+        if index > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        let mut digits = 0;
+        while let [digit @ b'0'..=b'9', after @ ..] = rest {
+            // A leading zero is octal to some.
+            if digits > 0 && *octet == 0 {
+                return None;
+            }
+            *octet = octet.checked_mul(10)?.checked_add(digit - b'0')?;
+            digits += 1;
+            rest = after;
+        }
+        if digits == 0 {
+            return None;
+        }
+    }
+    let ends = rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port);
+    ends.then(|| Ipv4Addr::from(octets))
 }
 
 /// What stands before and after the first `delimiter`.

@@ -143,3 +143,36 @@ fn only_the_prefix_counts() {
     );
     assert_eq!(counted("2001:db8:1:2:3:4:5:6", 32, 0), "::");
 }
+
+/// The quick way agrees with the general one on every text that is nearly an IPv4 address.
+#[test]
+fn the_quick_way_to_ipv4_is_the_long_way() {
+    let parts = [
+        "0", "7", "00", "01", "10", "99", "255", "256", "999", "1234", "", "a", "+1",
+    ];
+    let slow = |text: &str| text.parse::<Ipv4Addr>().ok();
+    for first in parts {
+        for second in parts {
+            for text in [
+                format!("{first}.2.3.{second}"),
+                format!("1.{first}.{second}.4"),
+                format!("{first}.{second}"),
+                format!("1.2.3.{first}.{second}"),
+                format!("1.2.{first}{second}.4"),
+            ] {
+                assert_eq!(v4(text.as_bytes()), slow(&text), "{text}");
+            }
+        }
+    }
+    for (text, found) in [
+        ("1.2.3.4:80", true),
+        ("1.2.3.4:", false),
+        ("1.2.3.4:x", false),
+        ("1.2.3.4:123456", false),
+        ("1.2.3.4 ", false),
+        ("1.2.3.4.", false),
+        (".1.2.3.4", false),
+    ] {
+        assert_eq!(v4(text.as_bytes()).is_some(), found, "{text}");
+    }
+}

@@ -152,11 +152,19 @@ pub enum Count {
     Errors,
     /// Of those, the ones that passed without a charge.
     Uncharged,
+    /// Requests it would have counted, had they had a key.
+    Skipped,
 }
 
 impl Count {
     /// All of them, each at its [`Self::index`].
-    pub const ALL: [Self; 4] = [Self::Allowed, Self::Limited, Self::Errors, Self::Uncharged];
+    pub const ALL: [Self; 5] = [
+        Self::Allowed,
+        Self::Limited,
+        Self::Errors,
+        Self::Uncharged,
+        Self::Skipped,
+    ];
 
     /// Its place in [`Self::ALL`].
     #[must_use]
@@ -166,6 +174,7 @@ impl Count {
             Self::Limited => 1,
             Self::Errors => 2,
             Self::Uncharged => 3,
+            Self::Skipped => 4,
         }
     }
 }

@@ -102,11 +102,13 @@ impl Engine {
 
     /// Lists the rules that a request meets. None: it passes, and nothing more need be read.
     ///
-    /// Returns the last fact that a rule needed and the host did not give.
+    /// `skip` is told which rules do not apply because a part of their key is missing. Returns the last fact that a
+    /// rule needed and the host did not give.
     pub fn select<S: Source>(
         &self,
         facts: &mut Facts<'_, S>,
         met: &mut Vec<Met>,
+        mut skip: impl FnMut(usize),
     ) -> Option<Unreadable> {
         met.clear();
         if !self.plan.enabled {
@@ -119,38 +121,27 @@ impl Engine {
                 continue;
             }
             facts.expect_no_fault();
-            let key = self.key(index, rule, facts);
-            let key = match facts.fault() {
-                Some(fault) => {
+            let matches = rule.matches.as_ref();
+            let holds = matches.is_none_or(|matches| matches.holds(facts));
+            let key = holds.then(|| self.keyer.key(index, rule, &self.plan.client_ip, facts));
+            let key = match (facts.fault(), key) {
+                (Some(fault), _) => {
                     unreadable = Some(fault);
-                    Some(MetKey::Unreadable)
+                    MetKey::Unreadable
                 }
-                None => key,
+                (None, None) => continue,
+                (None, Some(Key::Skip)) => {
+                    skip(index);
+                    continue;
+                }
+                (None, Some(Key::Deny)) => MetKey::Missing,
+                (None, Some(Key::Found(_))) if rule.limits.is_empty() => continue,
+                (None, Some(Key::Found(_))) if self.table.is_none() => MetKey::Uncounted,
+                (None, Some(Key::Found(fingerprint))) => MetKey::Counted(fingerprint),
             };
-            met.extend(key.map(|key| Met { rule: index, key }));
+            met.push(Met { rule: index, key });
         }
         unreadable
-    }
-
-    /// The key of a request that meets a rule; `None` where it does not, or is not counted by it.
-    fn key<S: Source>(
-        &self,
-        index: usize,
-        rule: &Rule,
-        facts: &mut Facts<'_, S>,
-    ) -> Option<MetKey> {
-        if let Some(matches) = &rule.matches
-            && !matches.holds(facts)
-        {
-            return None;
-        }
-        match self.keyer.key(index, rule, &self.plan.client_ip, facts) {
-            Key::Deny => Some(MetKey::Missing),
-            Key::Found(_) if rule.limits.is_empty() => None,
-            Key::Found(_) if self.table.is_none() => Some(MetKey::Uncounted),
-            Key::Found(fingerprint) => Some(MetKey::Counted(fingerprint)),
-            Key::Skip => None,
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is known about a request: read once, byte by byte, and no more of it than the rules need.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::address;
@@ -45,6 +46,7 @@ pub struct Facts<'s, S> {
     headers: Option<HeaderMap>,
     headers_fault: Option<Unreadable>,
     path: Option<Option<Vec<u8>>>,
+    normalized_path: Option<Option<Vec<u8>>>,
     client_ip: Option<Result<Option<IpAddr>, Unreadable>>,
     route: Option<Result<Option<Vec<u8>>, Unreadable>>,
     fault: Option<Unreadable>,
@@ -58,6 +60,7 @@ impl<'s, S: Source> Facts<'s, S> {
             headers: None,
             headers_fault: None,
             path: None,
+            normalized_path: None,
             client_ip: None,
             route: None,
             fault: None,
@@ -89,18 +92,28 @@ impl<'s, S: Source> Facts<'s, S> {
     /// The path without its query, in its normal form; `None` for a request that has no path.
     pub fn path(&mut self) -> Option<&[u8]> {
         if self.path.is_none() {
-            let written = self.headers().one(":path");
+            let written = self.headers().one(":path").ok();
             self.path = Some(written.map(|written| path::normal(written).into_owned()));
         }
         self.fault = self.fault.or(self.headers_fault);
         self.path.as_ref()?.as_deref()
     }
 
+    /// [`Self::path`] after [`path::normalize`].
+    pub fn normalized_path(&mut self) -> Option<&[u8]> {
+        if self.normalized_path.is_none() {
+            let normalized = self.path().map(path::normalize);
+            self.normalized_path = Some(normalized.map(Cow::into_owned));
+        }
+        self.fault = self.fault.or(self.headers_fault);
+        self.normalized_path.as_ref()?.as_deref()
+    }
+
     /// Whether the caller speaks gRPC, and must be refused in its own terms. HTTP where that cannot be read.
     pub fn is_grpc(&mut self) -> bool {
         const NAME: &str = "content-type";
         match &self.headers {
-            Some(headers) => headers.one(NAME).is_some_and(is_grpc),
+            Some(headers) => headers.one(NAME).is_ok_and(is_grpc),
             None => {
                 let media_type = self.source.header(NAME).ok().flatten();
                 media_type.is_some_and(|media_type| is_grpc(&media_type))
@@ -199,12 +212,36 @@ impl HeaderMap {
             .into_iter()
     }
 
-    /// The only value of a header; absent, empty and repeated ones are `None`.
-    #[must_use]
-    pub fn one(&self, name: &str) -> Option<&[u8]> {
-        let mut named = self.iter().filter(|(found, _)| *found == name.as_bytes());
-        let (_, value) = named.next()?;
-        (named.next().is_none() && !value.is_empty()).then_some(value)
+    /// The only value of a header.
+    ///
+    /// # Errors
+    /// [`Missing`] when there is none, or more than one.
+    pub fn one(&self, name: &str) -> Result<&[u8], Missing> {
+        let named = self.iter().filter(|(found, _)| *found == name.as_bytes());
+        only(named.map(|(_, value)| value))
+    }
+}
+
+/// Why there is no one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It is not there, or empty.
+    Absent,
+    /// It is there more than once. Servers differ about which of two counts, so neither can be what is counted
+    /// by; and nobody sends two by chance.
+    Repeated,
+}
+
+/// The only one of some values.
+///
+/// # Errors
+/// [`Missing`] when there is none, or more than one.
+pub fn only<'v>(mut values: impl Iterator<Item = &'v [u8]>) -> Result<&'v [u8], Missing> {
+    let value = values.next().ok_or(Missing::Absent)?;
+    match values.next() {
+        Some(_) => Err(Missing::Repeated),
+        None if value.is_empty() => Err(Missing::Absent),
+        None => Ok(value),
     }
 }
 
@@ -235,11 +272,11 @@ impl<'h> Headers<'h> {
     }
 }
 
-/// Whether a media type is gRPC's: alone, with a `+suffix` or with parameters. `application/grpc-web` is not:
-/// such a caller reads HTTP, and to it a gRPC refusal would be a success.
+/// Whether a media type is gRPC's as Envoy sees it, whose reply it becomes: alone or with a `+suffix`.
+/// `application/grpc-web` is not: such a caller reads HTTP, and to it a gRPC refusal would be a success.
 fn is_grpc(media_type: &[u8]) -> bool {
     let rest = media_type.strip_prefix(b"application/grpc");
-    matches!(rest, Some([] | [b'+' | b';', ..]))
+    matches!(rest, Some([] | [b'+', ..]))
 }
 
 fn split_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
@@ -255,10 +292,15 @@ mod tests {
 
     #[test]
     fn only_grpc_itself_is_grpc() {
-        for grpc in ["", "+proto", ";charset=utf-8"] {
+        for grpc in ["", "+proto"] {
             assert!(is_grpc(format!("application/grpc{grpc}").as_bytes()));
         }
-        for other in ["", "application/grpc-web", "application/grpc-web+proto"] {
+        for other in [
+            "",
+            "application/grpc-web",
+            "application/grpc-web+proto",
+            "application/grpc;a=b",
+        ] {
             assert!(!is_grpc(other.as_bytes()));
         }
     }
@@ -273,11 +315,13 @@ mod tests {
     #[test]
     fn a_header_is_there_once_or_it_is_missing() {
         let map = map(3, &[1, 1, 1, 2, 1, 0], b"a\x001\0b\0\xff\xfe\0c\0\0");
-        assert_eq!(map.one("a"), Some(&b"1"[..]));
-        assert_eq!(map.one("b"), Some(&b"\xff\xfe"[..]));
-        assert_eq!(map.one("c"), None);
+        assert_eq!(map.one("a"), Ok(&b"1"[..]));
+        assert_eq!(map.one("b"), Ok(&b"\xff\xfe"[..]));
+        assert_eq!(map.one("c"), Err(Missing::Absent));
         assert_eq!(map.all("c").count(), 1);
-        assert_eq!(map.one("d"), None);
+        assert_eq!(map.one("d"), Err(Missing::Absent));
+        let twice = super::tests::map(2, &[1, 0, 1, 1], b"a\0\0a\x001\0");
+        assert_eq!(twice.one("a"), Err(Missing::Repeated));
     }
 
     #[test]

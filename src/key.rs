@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use siphasher::sip::SipHasher13;
 
-use crate::facts::{Facts, Source};
+use crate::facts::{Facts, Missing, Source, only};
 use crate::path;
 use crate::plan::{ClientIp, KeyPart, OnMissingKey, Plan, Rule};
 
@@ -61,9 +61,14 @@ impl Keyer {
             hasher.write_u64((kind as u64) << 56 | value.len() as u64);
             hasher.write(value);
         };
-        if parts(rule, client_ip, facts, &mut write).is_none() {
+        if let Err(missing) = parts(rule, client_ip, facts, &mut write) {
             hasher = *named;
-            match rule.on_missing_key {
+            let on_missing_key = match (rule.on_missing_key, missing) {
+                // Or a client would leave the rule by sending its credential twice.
+                (OnMissingKey::Skip, Missing::Repeated) => OnMissingKey::ClientIp,
+                (on_missing_key, _) => on_missing_key,
+            };
+            match on_missing_key {
                 OnMissingKey::Skip => return Key::Skip,
                 OnMissingKey::Deny => return Key::Deny,
                 OnMissingKey::Shared => hasher.write_u8(Kind::Keyless as u8),
@@ -96,7 +101,7 @@ pub fn plain<S: Source>(
             _ => text.push_str(&String::from_utf8_lossy(value)),
         }
     };
-    parts(rule, client_ip, facts, &mut write)?;
+    parts(rule, client_ip, facts, &mut write).ok()?;
     Some(text)
 }
 
@@ -121,72 +126,98 @@ enum Kind {
     InPlace,
 }
 
-/// Hands each part's value to `write`; `None` when one is missing: absent, empty or there twice.
+/// Hands each part's value to `write`, until one is missing.
 fn parts<S: Source>(
     rule: &Rule,
     client_ip: &ClientIp,
     facts: &mut Facts<'_, S>,
     write: &mut dyn FnMut(Kind, &[u8]),
-) -> Option<()> {
-    let is_filled = |value: &&[u8]| !value.is_empty();
+) -> Result<(), Missing> {
     for part in &rule.key {
         match part {
             KeyPart::ClientIp => {
-                write(Kind::ClientIp, octets(facts.client_ip(client_ip)?).as_ref());
+                write(
+                    Kind::ClientIp,
+                    octets(there(facts.client_ip(client_ip))?).as_ref(),
+                );
             }
-            KeyPart::Method => write(Kind::Method, facts.headers().one(":method")?),
-            KeyPart::Path => write(Kind::Path, facts.path().filter(is_filled)?),
+            KeyPart::Method => {
+                let method = facts.headers().one(":method")?;
+                write(Kind::Method, &method.to_ascii_uppercase());
+            }
+            KeyPart::Path => write(Kind::Path, filled(path_of(rule, facts))?),
             KeyPart::Host => write(Kind::Host, &host(facts)?),
-            KeyPart::Route => write(Kind::Route, facts.route()?),
+            KeyPart::Route => write(Kind::Route, there(facts.route())?),
             KeyPart::Header(name) => write(Kind::Header, facts.headers().one(name)?),
             KeyPart::Cookie(name) => write(Kind::Cookie, cookie(facts, name)?),
             KeyPart::Query(name) => {
-                let query = path::query(facts.headers().one(":path")?)?;
-                write(Kind::Query, &path::parameter(query, name.as_bytes())?);
+                let query = there(path::query(facts.headers().one(":path")?))?;
+                let value = only(path::parameters(query, name.as_bytes()))?;
+                write(Kind::Query, &path::decoded(value));
             }
             KeyPart::PathSegment(index) => {
-                let segment = path::segments(facts.path()?).nth(*index);
-                write(Kind::PathSegment, segment.filter(is_filled)?);
+                let path = there(path_of(rule, facts))?;
+                write(Kind::PathSegment, filled(path::segments(path).nth(*index))?);
             }
             KeyPart::PathTemplate(template) => {
-                for capture in template.captures(facts.path()?)? {
+                let path = there(path_of(rule, facts))?;
+                for capture in there(template.captures(path))? {
                     write(Kind::Capture, capture);
                 }
             }
             KeyPart::Constant(value) => write(Kind::Constant, value.as_bytes()),
         }
     }
-    Some(())
+    Ok(())
+}
+
+fn there<T>(value: Option<T>) -> Result<T, Missing> {
+    value.ok_or(Missing::Absent)
+}
+
+fn filled(value: Option<&[u8]>) -> Result<&[u8], Missing> {
+    there(value.filter(|value| !value.is_empty()))
+}
+
+/// The path as the rule compares it, so that spellings which it takes for one are counted as one.
+fn path_of<'f, S: Source>(rule: &Rule, facts: &'f mut Facts<'_, S>) -> Option<&'f [u8]> {
+    if rule.normalizes_path() {
+        facts.normalized_path()
+    } else {
+        facts.path()
+    }
 }
 
 /// The host without its port and without a final dot, in lower case.
-fn host<S: Source>(facts: &mut Facts<'_, S>) -> Option<Vec<u8>> {
+fn host<S: Source>(facts: &mut Facts<'_, S>) -> Result<Vec<u8>, Missing> {
     // Kong's host keeps the client's own in `host`; on Envoy that header is always folded into `:authority`.
     let headers = facts.headers();
-    let written = headers.one("host").or_else(|| headers.one(":authority"))?;
+    let written = headers.one("host").or_else(|_| headers.one(":authority"))?;
     let without_port = match written.iter().rposition(|byte| *byte == b':') {
         // In brackets a colon belongs to an IPv6 address.
-        Some(colon) if !written.ends_with(b"]") => written.split_at_checked(colon)?.0,
+        Some(colon) if !written.ends_with(b"]") => written.get(..colon).unwrap_or_default(),
         _ => written,
     };
     let host = without_port.strip_suffix(b".").unwrap_or(without_port);
-    (!host.is_empty()).then(|| host.to_ascii_lowercase())
+    there((!host.is_empty()).then(|| host.to_ascii_lowercase()))
 }
 
-/// The only value of a cookie; absent, empty and repeated ones are `None`.
-fn cookie<'f, S: Source>(facts: &'f mut Facts<'_, S>, name: &str) -> Option<&'f [u8]> {
+/// The only value of a cookie, without the blanks and the quotes that may stand around it (RFC 6265 §5.2 and
+/// §4.1.1): servers take them for the same.
+fn cookie<'f, S: Source>(facts: &'f mut Facts<'_, S>, name: &str) -> Result<&'f [u8], Missing> {
     let pairs = facts
         .headers()
         .all("cookie")
         .flat_map(|line| line.split(|byte| *byte == b';'));
-    let mut values = pairs.filter_map(|pair| {
-        let pair = pair.trim_ascii();
+    only(pairs.filter_map(|pair| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         let (found, value) = pair.split_at_checked(equals)?;
-        (found == name.as_bytes()).then(|| value.strip_prefix(b"=").unwrap_or(value))
-    });
-    let value = values.next()?;
-    (values.next().is_none() && !value.is_empty()).then_some(value)
+        let value = value.strip_prefix(b"=")?.trim_ascii();
+        let unquoted = value
+            .strip_prefix(b"\"")
+            .and_then(|value| value.strip_suffix(b"\""));
+        (found.trim_ascii() == name.as_bytes()).then_some(unquoted.unwrap_or(value))
+    }))
 }
 
 fn write_value(hasher: &mut SipHasher13, value: &[u8]) {

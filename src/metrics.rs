@@ -13,6 +13,7 @@ pub fn of_rule(rule: &str, count: Count) -> String {
         Count::Limited => "limited",
         Count::Errors => "errors",
         Count::Uncharged => "uncharged",
+        Count::Skipped => "skipped",
     };
     format!("weir.rule.{rule}.{suffix}")
 }
@@ -67,13 +68,7 @@ mod tests {
     /// Dashboards and alerts are built on these.
     #[test]
     fn names_stay_what_they_are() {
-        let rule = [
-            Count::Allowed,
-            Count::Limited,
-            Count::Errors,
-            Count::Uncharged,
-        ]
-        .map(|count| of_rule("per-client", count));
+        let rule = Count::ALL.map(|count| of_rule("per-client", count));
         assert_eq!(
             rule,
             [
@@ -81,6 +76,7 @@ mod tests {
                 "weir.rule.per-client.limited",
                 "weir.rule.per-client.errors",
                 "weir.rule.per-client.uncharged",
+                "weir.rule.per-client.skipped",
             ]
         );
         let stats = Stats {

@@ -17,7 +17,7 @@ mod template;
 
 use std::borrow::Cow;
 
-pub use query::{parameter, query};
+pub use query::{decoded, parameters, query};
 pub use template::{Template, TemplateError};
 
 /// The path of a request target, without scheme, authority, query and fragment, percent-decoded once for

@@ -46,12 +46,23 @@ pub struct Rule {
     pub limits: Vec<Limit>,
 }
 
+impl Rule {
+    /// Whether the path in its key has `//` merged and dot segments removed: it has where any of its patterns is
+    /// compared so, or one path would have many counters.
+    #[must_use]
+    pub fn normalizes_path(&self) -> bool {
+        let mut patterns = self.matches.iter().flat_map(|matches| &matches.paths);
+        patterns.any(|pattern| pattern.normalize)
+    }
+}
+
 /// Conditions on a request; all must hold, within a list any.
 #[derive(Debug, Default)]
 pub struct Match {
     /// Empty: any path.
     pub paths: Vec<PathPattern>,
-    /// Empty: any method. Compared as bytes (RFC 9110 §9.1: methods are case-sensitive).
+    /// Empty: any method. Compared without case: RFC 9110 §9.1 tells methods apart by it, but frameworks that write
+    /// them in upper case would take a `post` that slipped past for a POST.
     pub methods: Vec<Box<str>>,
 }
 
@@ -104,10 +115,11 @@ pub enum KeyPart {
 
 /// What a rule does with a request whose key has a missing part.
 ///
-/// Absent, empty and repeated values are missing.
+/// Absent, empty and repeated values are missing. A repeated one is not skipped: see [`Self::Skip`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnMissingKey {
-    /// The rule does not apply.
+    /// The rule does not apply; but a request that sends the part more than once is counted as under
+    /// [`Self::ClientIp`], or whoever sends a credential twice would leave the rule.
     #[default]
     Skip,
     /// One counter for all such requests.

@@ -1,8 +1,10 @@
 //! Which rules a request meets.
 
 use crate::facts::{Facts, Source};
-use crate::path;
-use crate::plan::{Match, PathForm, PathPattern};
+use crate::plan::{Match, PathForm};
+
+/// The longest path in bytes that a regular expression or a glob is compared with.
+pub const MAX_MATCHED: usize = 2_048;
 
 impl Match {
     /// Whether every condition holds for this request.
@@ -14,29 +16,26 @@ impl Match {
         if self.methods.is_empty() {
             return true;
         }
-        let sent = facts.headers().one(":method");
-        sent.is_some_and(|sent| self.methods.iter().any(|method| method.as_bytes() == sent))
+        let Ok(sent) = facts.headers().one(":method") else {
+            return false;
+        };
+        let mut methods = self.methods.iter();
+        methods.any(|method| method.as_bytes().eq_ignore_ascii_case(sent))
     }
 
     fn path_holds<S: Source>(&self, facts: &mut Facts<'_, S>) -> bool {
         if self.paths.is_empty() {
             return true;
         }
-        // CONNECT sends no `:path` (RFC 9113 §8.5); what it asks for is then compared as an empty path.
-        let path = facts.path().unwrap_or_default();
-        self.paths.iter().any(|pattern| pattern.matches(path))
-    }
-}
-
-impl PathPattern {
-    /// Whether a path in [`path::normal`] form fits.
-    #[must_use]
-    pub fn matches(&self, path: &[u8]) -> bool {
-        if self.normalize {
-            self.form.matches(&path::normalize(path))
-        } else {
-            self.form.matches(path)
-        }
+        self.paths.iter().any(|pattern| {
+            let path = if pattern.normalize {
+                facts.normalized_path()
+            } else {
+                facts.path()
+            };
+            // CONNECT sends no `:path` (RFC 9113 §8.5); what it asks for is then compared as an empty path.
+            pattern.form.matches(path.unwrap_or_default())
+        })
     }
 }
 
@@ -49,6 +48,9 @@ impl PathForm {
             Self::Prefix(prefix) => path
                 .strip_prefix(&**prefix)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")),
+            // A longer one would cost its sender nothing and a worker milliseconds: it counts as matched, so that
+            // length is no way out of a rule.
+            Self::Regex(_) if path.len() > MAX_MATCHED => true,
             // A normal path is ASCII: nothing is lost here.
             Self::Regex(regex) => regex.is_match(&String::from_utf8_lossy(path)),
         }
@@ -59,37 +61,39 @@ impl PathForm {
 mod tests {
     use super::*;
     use crate::config::load;
+    use crate::facts::Unreadable;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// A request to this target; `None` sends no `:path`.
-    struct Target(Option<&'static str>);
+    /// A request with this one header, or none.
+    struct Sent(Option<[&'static str; 2]>);
 
-    impl Source for Target {
-        fn headers(&mut self) -> Option<Vec<u8>> {
-            let target = self.0?;
-            let header = [":path", target];
+    impl Source for Sent {
+        fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
+            let Some(header) = self.0 else {
+                return Ok(Vec::new());
+            };
             let numbers = [1, header[0].len(), header[1].len()];
             let numbers = numbers.map(|number| u32::try_from(number).unwrap().to_le_bytes());
             let text = header.map(|text| format!("{text}\0")).concat();
-            Some([numbers.as_flattened(), text.as_bytes()].concat())
+            Ok([numbers.as_flattened(), text.as_bytes()].concat())
         }
 
-        fn header(&mut self, _: &str) -> Option<Vec<u8>> {
-            None
+        fn header(&mut self, _: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+            Ok(None)
         }
 
-        fn peer(&mut self) -> Option<Vec<u8>> {
-            None
+        fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+            Ok(None)
         }
 
-        fn route(&mut self) -> Option<Vec<u8>> {
-            None
+        fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+            Ok(None)
         }
     }
 
     /// Whether a rule for this pattern holds for a request.
-    fn holds(pattern: &str, mut request: Target) -> bool {
+    fn holds(pattern: &str, mut request: Sent) -> bool {
         let document = format!(
             r#"{{"rules": [{{"name": "a", "limits": "unlimited", "match": {{"path": {pattern}}}}}]}}"#
         );
@@ -99,7 +103,7 @@ mod tests {
     }
 
     fn matches(pattern: &str, target: &'static str) -> bool {
-        holds(pattern, Target(Some(target)))
+        holds(pattern, Sent(Some([":path", target])))
     }
 
     #[test]
@@ -184,7 +188,7 @@ mod tests {
             r#"{"glob": "**"}"#,
             r#"{"regex": ".*"}"#,
         ] {
-            assert!(holds(pattern, Target(None)), "{pattern}");
+            assert!(holds(pattern, Sent(None)), "{pattern}");
         }
         for pattern in [
             r#"{"exact": "/"}"#,
@@ -192,7 +196,32 @@ mod tests {
             r#"{"glob": "/**"}"#,
             r#"{"regex": "^/"}"#,
         ] {
-            assert!(!holds(pattern, Target(None)), "{pattern}");
+            assert!(!holds(pattern, Sent(None)), "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_path_too_long_to_compare_is_no_way_out_of_a_rule() {
+        let long = |bytes: usize| -> &'static str { format!("/{}", "a".repeat(bytes)).leak() };
+        for pattern in [r#"{"regex": "^/b"}"#, r#"{"glob": "/b/**"}"#] {
+            assert!(!matches(pattern, long(MAX_MATCHED - 1)));
+            assert!(matches(pattern, long(MAX_MATCHED)));
+        }
+        // What costs no more for a long path is compared with it whole.
+        assert!(!matches(r#"{"prefix": "/b"}"#, long(50_000)));
+    }
+
+    #[test]
+    fn a_method_is_compared_without_case() {
+        let matches = Match {
+            methods: vec!["POST".into()],
+            ..Match::default()
+        };
+        let of = |sent: &'static str| {
+            let mut request = Sent(Some([":method", sent]));
+            matches.holds(&mut Facts::new(&mut request))
+        };
+        assert!(of("POST") && of("post") && of("Post"));
+        assert!(!of("PUT") && !of("POSTS"));
     }
 }

@@ -183,7 +183,7 @@ impl Worker {
         let mut facts = Facts::new(&mut source);
         let mut met = std::mem::take(&mut self.met);
         let engine = self.limiter.engine();
-        let (select, unreadable) = counted(|| engine.select(&mut facts, &mut met));
+        let (select, unreadable) = counted(|| engine.select(&mut facts, &mut met, |_| ()));
         assert_eq!(unreadable, None);
         let mut incidents = Incidents::default();
         let (limiter, shared) = (&mut self.limiter, &mut self.shared);

@@ -53,7 +53,7 @@ impl World {
         let mut met = Vec::new();
         let mut peer = Peer(peer);
         let mut facts = Facts::new(&mut peer);
-        let unreadable = self.engine.select(&mut facts, &mut met);
+        let unreadable = self.engine.select(&mut facts, &mut met, |_| ());
         (met, unreadable)
     }
 
@@ -191,11 +191,26 @@ fn without_counters_each_rule_does_as_its_on_fault_says() {
         ),
     ] {
         let engine = load(&rules);
-        engine.select(&mut Facts::new(&mut Peer("192.0.2.1")), &mut met);
+        engine.select(&mut Facts::new(&mut Peer("192.0.2.1")), &mut met, |_| ());
         // No fingerprint under a key that everybody knows.
         assert!(met.iter().all(|met| met.fingerprint().is_none()));
         assert_eq!(effects(&engine.decide_without_counters(&met)), expected);
     }
+}
+
+#[test]
+fn a_rule_that_is_skipped_for_want_of_a_key_says_so() {
+    let by_header = CLIENT.replace(r#""client_ip""#, r#"{"header": "x"}"#);
+    let elsewhere = r#"{"name": "e", "match": {"methods": ["GET"]}, "key": [{"header": "x"}],
+        "limits": [{"requests": 1, "per": "1s"}]}"#;
+    let plan = format!(r#"{{"rules": [{elsewhere}, {by_header}]}}"#);
+    let engine = Engine::new(config::load(plan.as_bytes(), &|_| None).unwrap());
+    let (mut met, mut skipped) = (Vec::new(), Vec::new());
+    engine.select(&mut Facts::new(&mut Peer("192.0.2.1")), &mut met, |rule| {
+        skipped.push(rule);
+    });
+    assert!(met.is_empty());
+    assert_eq!(skipped, [1]);
 }
 
 #[test]
@@ -204,7 +219,7 @@ fn an_unlimited_rule_still_asks_for_its_key() {
     let plan = format!(r#"{{"rules": [{rule}]}}"#);
     let engine = Engine::new(config::load(plan.as_bytes(), &|_| None).unwrap());
     let mut met = Vec::new();
-    engine.select(&mut Facts::new(&mut Peer("192.0.2.1")), &mut met);
+    engine.select(&mut Facts::new(&mut Peer("192.0.2.1")), &mut met, |_| ());
     let decision = engine.decide_without_counters(&met);
     let reason = Reason::MissingKey;
     assert_eq!(decision.refusal, Some(Refusal { rule: 0, reason }));

@@ -113,10 +113,15 @@ impl Meter {
     /// Counts a decision.
     pub fn count(&self, decision: &Decision, registry: &mut Registry) {
         for (rule, count) in decision.counts() {
-            let counters = self.rules.get(rule);
-            let counter = counters.and_then(|counters| counters.get(count.index()));
-            registry.count(counter.copied().flatten(), 1);
+            self.count_one(rule, count, registry);
         }
+    }
+
+    /// Counts one request for one rule.
+    pub fn count_one(&self, rule: usize, count: Count, registry: &mut Registry) {
+        let counters = self.rules.get(rule);
+        let counter = counters.and_then(|counters| counters.get(count.index()));
+        registry.count(counter.copied().flatten(), 1);
     }
 
     /// Counts what happened in the store.

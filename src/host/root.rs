@@ -6,7 +6,7 @@ use super::meter::{Meter, Registry};
 use super::request::Request;
 use super::shared::Shared;
 use crate::config;
-use crate::decision::Decision;
+use crate::decision::{Count, Decision};
 use crate::engine::{Incidents, Met};
 use crate::facts::Facts;
 use crate::key;
@@ -98,7 +98,9 @@ impl Root {
         let mut request = Request;
         let mut facts = Facts::new(&mut request);
         let engine = self.limiter.engine();
-        if let Some(fault) = engine.select(&mut facts, &mut self.met) {
+        let meter = &self.meter;
+        let skip = |rule| meter.count_one(rule, Count::Skipped, registry);
+        if let Some(fault) = engine.select(&mut facts, &mut self.met, skip) {
             told.tell(Incident::Facts(fault));
         }
         if self.met.is_empty() {

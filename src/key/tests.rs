@@ -119,30 +119,105 @@ fn values_do_not_run_into_each_other() {
 }
 
 #[test]
-fn absent_empty_and_repeated_are_missing() {
+fn absent_and_empty_are_missing() {
     let key = r#"[{"header": "a"}]"#;
-    for headers in [
-        &[][..],
-        &[("a", "")],
-        &[("a", "1"), ("a", "1")],
-        &[("b", "1")],
-    ] {
+    for headers in [&[][..], &[("a", "")], &[("b", "1")]] {
         assert_eq!(key_of(key, "skip", get(headers)), Key::Skip);
         assert_eq!(key_of(key, "deny", get(headers)), Key::Deny);
     }
     let cookie = r#"[{"cookie": "a"}]"#;
-    for line in ["", "b=1", "a=", "a=1; a=2", "xa=1", "A=1"] {
-        assert_eq!(
-            key_of(cookie, "skip", get(&[("cookie", line)])),
-            Key::Skip,
-            "{line}"
-        );
+    for line in ["", "b=1", "a=", "a", "a= ", "a=\"\"", "xa=1", "A=1"] {
+        let missing = key_of(cookie, "skip", get(&[("cookie", line)]));
+        assert_eq!(missing, Key::Skip, "{line}");
     }
-    let both = get(&[("cookie", "b=2; a=1"), ("cookie", "c=3")]);
-    assert_eq!(
-        found(cookie, both),
-        found(cookie, get(&[("cookie", "a=1")]))
+    for query in ["/", "/?", "/?a", "/?a=", "/?b=1"] {
+        let missing = key_of(r#"[{"query": "a"}]"#, "skip", get(&[(":path", query)]));
+        assert_eq!(missing, Key::Skip, "{query}");
+    }
+}
+
+#[test]
+fn sending_a_value_twice_is_no_way_out_of_a_rule() {
+    for (key, headers) in [
+        (r#"[{"header": "a"}]"#, &[("a", "1"), ("a", "1")][..]),
+        (r#"[{"header": "a"}]"#, &[("a", ""), ("a", "1")]),
+        (r#"[{"cookie": "a"}]"#, &[("cookie", "a=1; a=2")]),
+        (
+            r#"[{"cookie": "a"}]"#,
+            &[("cookie", "a=1"), ("cookie", "a=1")],
+        ),
+        (r#"[{"query": "a"}]"#, &[(":path", "/?a=1&%61=1")]),
+        (r#"["method"]"#, &[(":method", "GET"), (":method", "GET")]),
+    ] {
+        let in_place = key_of(key, "client_ip", get(headers));
+        assert_eq!(key_of(key, "skip", get(headers)), in_place, "{headers:?}");
+        assert_eq!(key_of(key, "deny", get(headers)), Key::Deny);
+        assert_eq!(
+            key_of(key, "shared", get(headers)),
+            key_of(key, "shared", get(&[]))
+        );
+        let elsewhere = Request {
+            peer: Some("192.0.2.8"),
+            ..get(headers)
+        };
+        assert_ne!(key_of(key, "skip", elsewhere), in_place);
+    }
+}
+
+#[test]
+fn a_cookie_is_one_however_it_is_written() {
+    let of = |line| found(r#"[{"cookie": "a"}]"#, get(&[("cookie", line)]));
+    for line in [
+        "a= 1",
+        "a =1",
+        " a\t=\t1 ;",
+        "a=\"1\"",
+        "a= \"1\" ; b=2",
+        "b=2;a=1",
+    ] {
+        assert_eq!(of(line), of("a=1"), "{line}");
+    }
+    for other in ["a=1\"", "a=\"1", "a=1=", "a=01"] {
+        assert_ne!(of(other), of("a=1"), "{other}");
+    }
+    let lines = get(&[("cookie", "b=2; a=1"), ("cookie", "c=3")]);
+    assert_eq!(found(r#"[{"cookie": "a"}]"#, lines), of("a=1"));
+}
+
+#[test]
+fn a_method_is_one_in_either_case() {
+    let of = |method| found(r#"["method"]"#, get(&[(":method", method)]));
+    assert_eq!(of("post"), of("POST"));
+    assert_ne!(of("PUT"), of("POST"));
+}
+
+/// The key under a rule whose pattern is compared after normalising.
+fn normalized(key: &str, path: &'static str) -> Key {
+    let plan = format!(
+        r#"{{"rules": [{{"name": "r", "key": {key},
+            "match": {{"path": {{"prefix": "/", "normalize": true}}}},
+            "limits": [{{"requests": 1, "per": "1s"}}]}}]}}"#
     );
+    let plan = config::load(plan.as_bytes(), &|_| None).unwrap();
+    let mut request = get(&[(":path", path)]);
+    let facts = &mut Facts::new(&mut request);
+    Keyer::new(&plan, &[7; 16]).key(0, &plan.rules[0], &plan.client_ip, facts)
+}
+
+#[test]
+fn what_a_rule_takes_for_one_path_it_counts_as_one() {
+    for key in [
+        r#"["path"]"#,
+        r#"[{"path_segment": 1}]"#,
+        r#"[{"path_template": "/users/{id}"}]"#,
+    ] {
+        let plain = normalized(key, "/users/7");
+        assert!(matches!(plain, Key::Found(_)));
+        for path in ["//users/7", "/users//7", "/./users/7", "/users/x/../7?q"] {
+            assert_eq!(normalized(key, path), plain, "{key} {path}");
+        }
+        assert_ne!(normalized(key, "/users/8"), plain);
+    }
 }
 
 #[test]

@@ -11,28 +11,25 @@ pub fn query(target: &[u8]) -> Option<&[u8]> {
     rest.strip_prefix(before(rest, b"?"))?.strip_prefix(b"?")
 }
 
-/// The value of the parameter `name`, percent-decoded, `+` as a space; names are decoded likewise.
-///
-/// `None` when it is absent, empty or there more than once, however its name is spelled: servers differ
-/// about which of two counts, so neither can be what is counted by. Allocates only when a byte has to change.
-#[must_use]
-pub fn parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
-    let mut found = query.split(|byte| *byte == b'&').filter_map(|pair| {
+/// Each value of the parameter `name` as it is written, however its name is spelled.
+pub fn parameters<'q>(query: &'q [u8], name: &'q [u8]) -> impl Iterator<Item = &'q [u8]> {
+    query.split(|byte| *byte == b'&').filter_map(|pair| {
         let written = before(pair, b"=");
         let value = pair.strip_prefix(written)?;
         let is_it = Decoded(written).eq(name.iter().copied());
         is_it.then_some(value.strip_prefix(b"=").unwrap_or_default())
-    });
-    let value = found.next().filter(|value| !value.is_empty())?;
-    if found.next().is_some() {
-        return None;
-    }
-    let as_written = Decoded(value).eq(value.iter().copied());
-    Some(if as_written {
+    })
+}
+
+/// What the value of a parameter stands for: percent-decoded, `+` as a space. Allocates only when a byte has to
+/// change.
+#[must_use]
+pub fn decoded(value: &[u8]) -> Cow<'_, [u8]> {
+    if Decoded(value).eq(value.iter().copied()) {
         Cow::Borrowed(value)
     } else {
         Cow::Owned(Decoded(value).collect())
-    })
+    }
 }
 
 /// The bytes that form-encoded ones stand for. What is no escape stands for itself.

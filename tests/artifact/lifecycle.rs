@@ -157,8 +157,8 @@ fn a_root_that_is_configured_twice_limits_by_the_second() {
     scene.admit(3, &Request::get("/"));
 }
 
-/// A remembered refusal belongs to the configuration that made it, and what is owed is paid back at the
-/// rate of the new one: 3.6 s, where the old one said an hour.
+/// A remembered refusal belongs to the configuration that made it, and what is short is a request, not an
+/// hour: the new burst has four more, and the next comes after 3.6 s.
 #[test]
 fn a_raised_limit_applies_at_once_in_a_worker_that_has_refused() {
     let mut scene = Scene::new(ONE_AN_HOUR);
@@ -166,6 +166,7 @@ fn a_raised_limit_applies_at_once_in_a_worker_that_has_refused() {
     assert!(!scene.exchange(&Request::get("/")).admitted());
     let raised = ONE_AN_HOUR.replace(r#""requests": 1,"#, r#""requests": 1000, "burst": 5,"#);
     scene.root = scene.worker.accept(&raised);
+    scene.admit(4, &Request::get("/"));
     let refusal = scene.exchange(&Request::get("/")).reply.unwrap();
     assert_eq!(refusal.headers.text("retry-after"), "4");
     scene.process.borrow_mut().advance(4 * SECOND);

@@ -39,6 +39,15 @@ async fn follow(readme: &str, host: &Host, path: &str) -> String {
             ("localhost:9901", envoy.admin.to_string()),
         ];
         for step in &steps {
+            // Counters are handed over once a second.
+            if step.command.contains("/stats") {
+                proxy::until(&step.command, async || {
+                    let printed = steady(&step.run(&addresses).printed);
+                    (printed == steady(&step.expected)).then_some(())
+                })
+                .await;
+                continue;
+            }
             let outcome = step.run(&addresses);
             if outcome.took > Duration::from_secs(1) {
                 return None;

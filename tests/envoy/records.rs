@@ -57,6 +57,11 @@ async fn counters_count_each_rule_and_the_store() {
                 .stat(&format!("wasmcustom.weir.rule.per-client.{what}"))
                 .await
         };
+        until("the counters, once a second", async || {
+            let counted = rule("allowed").await + rule("limited").await;
+            (counted == 15).then_some(())
+        })
+        .await;
         assert_eq!((rule("allowed").await, rule("limited").await), (10, 5));
         assert_eq!((rule("errors").await, rule("uncharged").await), (0, 0));
         for quiet in ["evictions", "evicted_indebted", "corrupt"] {

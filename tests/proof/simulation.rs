@@ -100,7 +100,10 @@ impl Worker {
         };
         let mut client = Client(client);
         let mut facts = Facts::new(&mut client);
-        let unreadable = self.limiter.engine().select(&mut facts, &mut self.met);
+        let unreadable = self
+            .limiter
+            .engine()
+            .select(&mut facts, &mut self.met, |_| ());
         assert_eq!(unreadable, None);
         let mut incidents = Incidents::default();
         let answer = self
@@ -155,7 +158,8 @@ impl Record {
             let mut plans = plans.map(|plan| plan.rules[*rule].limits.as_slice());
             let first = plans.next().expect("a worker").to_vec();
             for limit in plans.fold(first, larger) {
-                keeps(&limit, charges).map_err(|text| format!("rule {rule}, key {key:?}: {text}"))?;
+                keeps(&limit, charges)
+                    .map_err(|text| format!("rule {rule}, key {key:?}: {text}"))?;
             }
         }
         Ok(())

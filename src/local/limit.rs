@@ -2,7 +2,7 @@
 
 use super::cell::{Cell, Tag};
 use super::gcra::{Bucket, FullAt};
-use super::window::Window;
+use super::window::{Count, Window};
 use crate::units::{Instant, Nanos, Now, Wait};
 
 /// The most limits that one rule may have.
@@ -72,46 +72,74 @@ impl Limit {
     /// limit's own: what is missing stays missing, in requests. What a smaller bucket cannot be short of is
     /// kept in its cell, which says so by a capacity beyond the bucket's own.
     #[must_use]
-    pub fn adopt(&self, cell: Cell, from: Instant) -> Cell {
+    pub fn adopt(&self, cell: Cell, from: Instant) -> Adopted {
         if cell.tag != self.tag() {
-            return Cell::default();
+            return self.fresh();
         }
-        match &self.algorithm {
-            Algorithm::TokenBucket(bucket) if !self.wrote(&cell) => {
+        Adopted(match &self.algorithm {
+            Algorithm::Closed => cell,
+            Algorithm::TokenBucket(bucket) => {
                 let (state, beyond) =
                     bucket.adopt(cell.full_at(), cell.limit(), cell.capacity(), from);
-                self.bucket_cell(bucket, state, beyond)
+                self.bucket_cell(bucket, cell.tag, state, beyond)
             }
             Algorithm::Window(_) => Cell::window(cell.tag, cell.counted(), self.requests),
-            Algorithm::TokenBucket(_) | Algorithm::Closed => cell,
-        }
+        })
+    }
+
+    /// The cell of a key that has not been charged yet.
+    #[must_use]
+    pub fn fresh(&self) -> Adopted {
+        let tag = self.tag();
+        Adopted(match &self.algorithm {
+            Algorithm::Closed => Cell::default(),
+            Algorithm::TokenBucket(bucket) => self.bucket_cell(bucket, tag, FullAt::default(), 0),
+            Algorithm::Window(_) => Cell::window(tag, Count::default(), self.requests),
+        })
+    }
+
+    /// A stored cell that this limit itself has written, under the numbers that it has and with nothing
+    /// beyond them; `None` for one that is to be adopted.
+    #[must_use]
+    pub fn own(&self, cell: Cell) -> Option<Adopted> {
+        let same_capacity = match &self.algorithm {
+            Algorithm::TokenBucket(bucket) => cell.capacity() == bucket.capacity().get(),
+            Algorithm::Closed | Algorithm::Window(_) => true,
+        };
+        let own = same_capacity && cell.limit() == self.requests && cell.tag == self.tag();
+        own.then_some(Adopted(cell))
     }
 
     /// The cell after a charge of `cost`, or how long until one would fit.
     ///
     /// # Errors
     /// [`Wait`] when it does not fit; the state is then unchanged.
-    pub fn charge(&self, cell: Cell, now: Now, cost: u32) -> Result<Cell, Wait> {
-        let cell = self.adopt(cell, now.monotonic);
+    pub fn charge(&self, Adopted(cell): Adopted, now: Now, cost: u32) -> Result<Adopted, Wait> {
         match &self.algorithm {
             Algorithm::Closed => Err(Wait::Never),
             Algorithm::TokenBucket(bucket) => {
-                let (state, beyond) = own(bucket, &cell);
+                let (state, beyond) = own_state(bucket, &cell);
                 let state = bucket.charge(state, now.monotonic, cost)?;
-                Ok(self.bucket_cell(bucket, state, beyond))
+                Ok(Adopted(self.bucket_cell(bucket, cell.tag, state, beyond)))
             }
             Algorithm::Window(window) => {
                 let state = window.charge(cell.counted(), now.unix, cost)?;
-                Ok(Cell::window(self.tag(), state, self.requests))
+                Ok(Adopted(Cell::window(cell.tag, state, self.requests)))
             }
         }
     }
 
-    /// The cell after a charge is taken back. `charged` is what the charge wrote, `elapsed` the most that can
-    /// have passed since. Never gives back more than the charge took; nothing to a cell that was adopted by
-    /// other numbers meanwhile, in which the charge may weigh less.
+    /// A stored cell after a charge is taken back. `charged` is what the charge wrote, `elapsed` the most
+    /// that can have passed since. Never gives back more than the charge took; nothing to a cell that was
+    /// adopted by other numbers meanwhile, in which the charge may weigh less.
     #[must_use]
-    pub fn give_back(&self, cell: Cell, charged: Cell, cost: u32, elapsed: Nanos) -> Cell {
+    pub fn give_back(
+        &self,
+        cell: Cell,
+        Adopted(charged): Adopted,
+        cost: u32,
+        elapsed: Nanos,
+    ) -> Cell {
         if cell.tag != charged.tag || cell.limit() != charged.limit() {
             return cell;
         }
@@ -130,37 +158,37 @@ impl Limit {
 
     /// What fits now, and the time until everything does.
     #[must_use]
-    pub fn quota(&self, cell: Cell, now: Now) -> (u32, Nanos) {
-        let cell = self.adopt(cell, now.monotonic);
+    pub fn quota(&self, Adopted(cell): Adopted, now: Now) -> (u32, Nanos) {
         match &self.algorithm {
             Algorithm::Closed => (0, Nanos(0)),
-            Algorithm::TokenBucket(bucket) => bucket.quota(own(bucket, &cell).0, now.monotonic),
+            Algorithm::TokenBucket(bucket) => {
+                bucket.quota(own_state(bucket, &cell).0, now.monotonic)
+            }
             Algorithm::Window(window) => window.quota(cell.counted(), now.unix),
         }
     }
 
-    /// Whether a cell of this limit's tag was written under this limit's numbers, and nothing is beyond it.
-    fn wrote(&self, cell: &Cell) -> bool {
-        let same_capacity = match &self.algorithm {
-            Algorithm::TokenBucket(bucket) => cell.capacity() == bucket.capacity().get(),
-            Algorithm::Closed | Algorithm::Window(_) => true,
-        };
-        same_capacity && cell.limit() == self.requests
-    }
-
-    fn bucket_cell(&self, bucket: &Bucket, state: FullAt, beyond: u32) -> Cell {
+    fn bucket_cell(&self, bucket: &Bucket, tag: Tag, state: FullAt, beyond: u32) -> Cell {
         let capacity = bucket.capacity().get().saturating_add(beyond);
-        Cell::bucket(
-            self.tag(),
-            bucket.later(state, beyond),
-            self.requests,
-            capacity,
-        )
+        let state = bucket.later(state, beyond);
+        Cell::bucket(tag, state, self.requests, capacity)
+    }
+}
+
+/// A cell that counts under the numbers of the limit that made it so, which alone may use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adopted(Cell);
+
+impl Adopted {
+    /// The cell, to store.
+    #[must_use]
+    pub const fn cell(self) -> Cell {
+        self.0
     }
 }
 
 /// A bucket's own state in an adopted cell, and what is missing beyond it.
-fn own(bucket: &Bucket, cell: &Cell) -> (FullAt, u32) {
+fn own_state(bucket: &Bucket, cell: &Cell) -> (FullAt, u32) {
     let beyond = cell.capacity().saturating_sub(bucket.capacity().get());
     (bucket.earlier(cell.full_at(), beyond), beyond)
 }

@@ -5,7 +5,7 @@
 //! the earlier ones took is given back. An admitted request was charged first, always.
 
 use super::cell::Cell;
-use super::limit::Limit;
+use super::limit::{Adopted, Limit};
 use super::set::{Class, Evicted, Place, Set};
 use super::store::{Fault, SharedData, Swap};
 use super::table::{Loaded, Stats, Table};
@@ -74,10 +74,21 @@ pub struct Entry<'p> {
 #[derive(Clone, Copy, Debug)]
 struct Tested {
     /// Its cell as it was found.
-    before: Cell,
+    before: Adopted,
     /// Its cell after the charge; as it was found where the limit refuses.
-    after: Cell,
+    after: Adopted,
     wait: Option<Wait>,
+}
+
+impl Tested {
+    fn of(limit: &Limit, before: Adopted, now: Now, cost: u32) -> Self {
+        let charged = limit.charge(before, now, cost);
+        Self {
+            before,
+            after: charged.unwrap_or(before),
+            wait: charged.err(),
+        }
+    }
 }
 
 impl<'p> Entry<'p> {
@@ -220,21 +231,28 @@ impl<D: SharedData> Transaction<'_, D> {
         let loaded = self
             .table
             .load(self.data, entry.place, entry.class, self.stats)?;
-        let Demand { limits, cost, .. } = entry.demand;
-        let stored = matched(&loaded.set, entry.demand.fingerprint, limits);
+        let Demand {
+            limits,
+            fingerprint,
+            cost,
+            ..
+        } = entry.demand;
         entry.tested.clear();
         entry.adopted = false;
-        let from = self.now.monotonic.max(loaded.set.written_at());
-        for (limit, stored) in limits.iter().zip(stored) {
-            let before = limit.adopt(stored, from);
-            let charged = limit.charge(before, self.now, cost);
-            let wait = charged.err();
-            entry.adopted |= wait.is_some() && before != stored;
-            entry.tested.push(Tested {
-                before,
-                after: charged.unwrap_or(before),
-                wait,
-            });
+        let stored = loaded.set.find(fingerprint).into_iter().flatten();
+        let own = limits.iter().zip(stored);
+        let own = own.map_while(|(limit, cell)| Some((limit, limit.own(cell)?)));
+        let test = |(limit, before)| Tested::of(limit, before, self.now, cost);
+        entry.tested.extend(own.map(test));
+        if entry.tested.len() < limits.len() {
+            // A newcomer, or another configuration's.
+            entry.tested.clear();
+            let from = self.now.monotonic.max(loaded.set.written_at());
+            for (limit, stored) in limits.iter().zip(matched(&loaded.set, fingerprint, limits)) {
+                let tested = Tested::of(limit, limit.adopt(stored, from), self.now, cost);
+                entry.adopted |= tested.wait.is_some() && tested.before.cell() != stored;
+                entry.tested.push(tested);
+            }
         }
         entry.loaded = Some(loaded);
         Ok(())
@@ -258,7 +276,7 @@ impl<D: SharedData> Transaction<'_, D> {
             let Some(mut loaded) = entry.loaded.take() else {
                 continue;
             };
-            let cells = entry.tested.iter().map(|tested| tested.after);
+            let cells = entry.tested.iter().map(|tested| tested.after.cell());
             let evicted = loaded.set.place(fingerprint, tag, cells, self.now);
             match self.table.store(self.data, &mut loaded, self.now)? {
                 Swap::Lost => self.stats.retries += 1,
@@ -296,7 +314,7 @@ impl<D: SharedData> Transaction<'_, D> {
             let from = now.max(set.written_at());
             let stored = matched(set, fingerprint, limits);
             for ((limit, stored), cell) in limits.iter().zip(stored).zip(cells) {
-                *cell = limit.adopt(stored, from);
+                *cell = limit.adopt(stored, from).cell();
             }
         });
     }

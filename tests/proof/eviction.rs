@@ -7,8 +7,7 @@
 
 use std::collections::HashMap;
 
-use weir::local::cell::Cell;
-use weir::local::limit::Limit;
+use weir::local::limit::{Adopted, Limit};
 use weir::local::set::WAYS;
 use weir::local::store::Dialect;
 use weir::local::table::{Stats, Table};
@@ -64,7 +63,7 @@ impl Limiter for LeastHarm {
 
 /// A table of the same shape that forgets the least recently used: what others do.
 struct LeastRecentlyUsed {
-    sets: Vec<Vec<(u64, Cell)>>,
+    sets: Vec<Vec<(u64, Adopted)>>,
 }
 
 impl LeastRecentlyUsed {
@@ -80,7 +79,7 @@ impl Limiter for LeastRecentlyUsed {
         let sets = self.sets.len();
         let set = &mut self.sets[(key >> 32) as usize % sets];
         let known = set.iter().position(|(known, _)| *known == key);
-        let cell = known.map_or_else(Cell::default, |way| set.remove(way).1);
+        let cell = known.map_or_else(|| limit.fresh(), |way| set.remove(way).1);
         let charged = limit.charge(cell, now, 1);
         set.push((key, charged.unwrap_or(cell)));
         if set.len() > WAYS {
@@ -148,7 +147,7 @@ impl Flood {
             .map(|client| ((begin + chance.share() * mean) as u64, client))
             .collect();
         queue.sort_unstable_by(|a, b| b.cmp(a));
-        let mut own: HashMap<u64, (Cell, i64, u64)> = HashMap::new();
+        let mut own: HashMap<u64, (Adopted, i64, u64)> = HashMap::new();
         let gap = Nanos::SECOND.0 / self.keys_per_second;
         let end = self.seconds * Nanos::SECOND.0;
         let mut stranger = self.flood_from * Nanos::SECOND.0;
@@ -174,7 +173,7 @@ impl Flood {
             };
             let now = at(Nanos(time));
             let admitted = limiter.admits(CLIENTS, &self.limit, scramble(client + 1), now);
-            let (cell, balance, due) = own.entry(client).or_default();
+            let (cell, balance, due) = own.entry(client).or_insert((self.limit.fresh(), 0, 0));
             if let Ok(charged) = self.limit.charge(*cell, now, 1) {
                 *cell = charged;
                 *balance -= 1;

@@ -105,7 +105,7 @@ fn left(data: &mut Memory, demand: Demand<'_>, now: Now) -> Vec<u32> {
     let cells = cells.chain(std::iter::repeat(Cell::default()));
     let limits = demand.limits.iter().zip(cells);
     limits
-        .map(|(limit, cell)| limit.quota(cell, now).0)
+        .map(|(limit, cell)| limit.quota(limit.adopt(cell, now.monotonic), now).0)
         .collect()
 }
 

@@ -1,12 +1,11 @@
 //! Token buckets.
 
 use proptest::prelude::*;
-use weir::local::cell::Cell;
-use weir::local::limit::Limit;
+use weir::local::limit::{Adopted, Limit};
 use weir::units::{Instant, Nanos, Now, Wait};
 
 use super::model::Rational;
-use crate::world::{NOON, bucket};
+use crate::world::{NOON, bucket, returned};
 
 /// Requests per period, period, capacity: small and odd ones too.
 pub fn numbers() -> impl Strategy<Value = (u32, Nanos, u32)> {
@@ -60,7 +59,7 @@ proptest! {
     ) {
         let Some(limit) = bucket(requests, per, burst) else { return Ok(()) };
         let mut model = Rational::new(requests, per, burst);
-        let mut cell = Cell::default();
+        let mut cell = limit.fresh();
         let mut now = NOON.monotonic.0;
         for event in events {
             match event {
@@ -88,7 +87,7 @@ proptest! {
         back in prop_oneof![Just(0), any::<u16>()],
     ) {
         let Some(limit) = bucket(requests, per, burst) else { return Ok(()) };
-        let mut cell = Cell::default();
+        let mut cell = limit.fresh();
         let mut now = NOON.monotonic.0;
         for (charge, pause) in before {
             cell = limit.charge(cell, monotonic(now), cost(&limit, charge)).unwrap_or(cell);
@@ -114,7 +113,7 @@ proptest! {
         before in prop::collection::vec((any::<u16>(), any::<u16>()), 0..20),
     ) {
         let Some(limit) = bucket(requests, per, burst) else { return Ok(()) };
-        let mut cell = Cell::default();
+        let mut cell = limit.fresh();
         let mut now = NOON.monotonic.0;
         for (charge, pause) in before {
             cell = limit.charge(cell, monotonic(now), cost(&limit, charge)).unwrap_or(cell);
@@ -137,11 +136,11 @@ proptest! {
         events in prop::collection::vec(event(), 1..80),
     ) {
         let Some(limit) = bucket(requests, per, burst) else { return Ok(()) };
-        let mut cell = Cell::default();
+        let mut cell = limit.fresh();
         let mut now = NOON.monotonic.0;
         // What was charged for good, and when; and what was charged last, and what by.
         let mut charges: Vec<(u64, u32)> = Vec::new();
-        let mut pending: Vec<(usize, Cell)> = Vec::new();
+        let mut pending: Vec<(usize, Adopted)> = Vec::new();
         let mut written_at = 0;
         for event in events {
             match event {
@@ -159,7 +158,7 @@ proptest! {
                     let Some((index, charged)) = pending.pop() else { continue };
                     let (then, cost) = charges[index];
                     let elapsed = Nanos(written_at - then);
-                    cell = limit.give_back(cell, charged, cost, elapsed);
+                    cell = returned(&limit, cell, charged, cost, elapsed);
                     charges[index].1 = 0;
                 }
                 Event::Earlier(..) => {}
@@ -185,7 +184,7 @@ proptest! {
     ) {
         let Some(limit) = bucket(requests, per, burst) else { return Ok(()) };
         let mut now = NOON.monotonic.0;
-        let mut cell = Cell::default();
+        let mut cell = limit.fresh();
         for (share, pause) in before {
             cell = limit.charge(cell, monotonic(now), cost(&limit, share)).unwrap_or(cell);
             now = later(now, span(&limit, pause) / 16);
@@ -205,7 +204,7 @@ proptest! {
                 untouched = limit.charge(untouched, monotonic(now), cost).expect("more was left");
             }
         }
-        let given = limit.give_back(touched, charged, ours, Nanos(written_at - begun));
+        let given = returned(&limit, touched, charged, ours, Nanos(written_at - begun));
         for pause in [0, 1, span(&limit, 4_000), span(&limit, 30_000)] {
             let then = monotonic(later(now, pause));
             let (left, reset) = limit.quota(given, then);

@@ -1,13 +1,12 @@
 //! Token buckets whose numbers change, once or by turns.
 
 use proptest::prelude::*;
-use weir::local::cell::Cell;
-use weir::local::limit::Limit;
+use weir::local::limit::{Adopted, Limit};
 use weir::units::{Instant, Nanos, Now, Wait};
 
 use super::buckets::{cost, later, monotonic, numbers, span};
 use super::model::Rational;
-use crate::world::bucket;
+use crate::world::{bucket, found};
 
 /// Something that happens to a bucket.
 #[derive(Clone, Debug)]
@@ -82,7 +81,7 @@ proptest! {
     ) {
         let Some(mut limit) = bucket(requests, per, burst) else { return Ok(()) };
         let mut model = Rational::new(requests, per, burst);
-        let (mut cell, mut now, mut largest) = (Cell::default(), monotonic(0), burst);
+        let (mut cell, mut now, mut largest) = (limit.fresh(), monotonic(0), burst);
         now.monotonic = Instant(1 << 50);
         for event in events {
             match event {
@@ -91,7 +90,7 @@ proptest! {
                 }
                 Event::Charge(share) => {
                     let cost = cost(&limit, share);
-                    let charged = limit.charge(cell, now, cost);
+                    let charged = limit.charge(found(&limit, cell, now.monotonic), now, cost);
                     prop_assert_eq!(charged.is_ok(), model.fits(now.monotonic.0, cost));
                     if let Ok(charged) = charged {
                         cell = charged;
@@ -103,7 +102,7 @@ proptest! {
                     largest = largest.max(burst);
                     if bucket(requests, per, largest).is_none() { continue }
                     limit = changed;
-                    cell = limit.adopt(cell, now.monotonic);
+                    cell = limit.adopt(cell.cell(), now.monotonic);
                     model.change(now.monotonic.0, requests, burst);
                     tells_the_truth(&limit, cell, now)?;
                 }
@@ -116,13 +115,13 @@ proptest! {
     fn two_configurations_by_turns_mint_nothing(limits in pair(), requests in requests()) {
         let [one, other] = &limits;
         let (rate, burst) = (one.requests.max(other.requests), one.capacity().max(other.capacity()));
-        let (mut cell, mut now, mut written_at) = (Cell::default(), 1 << 50, Instant(0));
+        let (mut cell, mut now, mut written_at) = (one.fresh(), 1 << 50, Instant(0));
         let mut charges: Vec<(u64, u32)> = Vec::new();
         for request in requests {
             let limit = &limits[request.configuration];
             now = later(now, span(limit, request.pause.0) / 2 + request.pause.1);
             let seen = monotonic(now - request.behind);
-            let adopted = limit.adopt(cell, written_at.max(seen.monotonic));
+            let adopted = found(limit, cell, written_at.max(seen.monotonic));
             let cost = cost(limit, request.cost);
             match limit.charge(adopted, seen, cost) {
                 Ok(charged) => {
@@ -153,13 +152,13 @@ proptest! {
         before in prop::collection::vec((any::<u16>(), any::<u16>()), 1..20),
         pause in prop_oneof![Just(0), any::<u16>()],
     ) {
-        let (mut cell, mut now) = (Cell::default(), 1 << 50);
+        let (mut cell, mut now) = (one.fresh(), 1 << 50);
         for (charge, pause) in before {
             cell = one.charge(cell, monotonic(now), cost(&one, charge)).unwrap_or(cell);
             now = later(now, span(&one, pause) / 16);
         }
         let now = monotonic(later(now, span(&one, pause)));
-        let back = one.adopt(other.adopt(cell, now.monotonic), now.monotonic);
+        let back = one.adopt(other.adopt(cell.cell(), now.monotonic).cell(), now.monotonic);
         let (left, reset) = one.quota(cell, now);
         let (left_then, reset_then) = one.quota(back, now);
         if left < other.capacity() {
@@ -180,9 +179,9 @@ proptest! {
         let Some(old) = bucket(requests, per, burst) else { return Ok(()) };
         let Some(new) = bucket(requests + more, per, burst + larger) else { return Ok(()) };
         let now = 1 << 50;
-        let cell = old.charge(Cell::default(), monotonic(now), cost(&old, drained)).expect("it was full");
+        let cell = old.charge(old.fresh(), monotonic(now), cost(&old, drained)).expect("it was full");
         let now = monotonic(later(now, span(&old, pause) / 8));
-        let adopted = new.adopt(cell, now.monotonic);
+        let adopted = new.adopt(cell.cell(), now.monotonic);
         prop_assert!(new.quota(adopted, now).0 >= old.quota(cell, now).0);
         match (old.charge(cell, now, 1), new.charge(adopted, now, 1)) {
             (Err(Wait::After(before)), Err(Wait::After(after))) => prop_assert!(after <= before),
@@ -193,13 +192,14 @@ proptest! {
 }
 
 /// Who is refused is told no more than the time to fill, and let in then.
-fn tells_the_truth(limit: &Limit, cell: Cell, now: Now) -> Result<(), TestCaseError> {
-    if let Err(Wait::After(wait)) = limit.charge(cell, now, 1) {
+fn tells_the_truth(limit: &Limit, cell: Adopted, now: Now) -> Result<(), TestCaseError> {
+    let charge = |now: Now| limit.charge(found(limit, cell, now.monotonic), now, 1);
+    if let Err(Wait::After(wait)) = charge(now) {
         prop_assert!(wait <= limit.window());
-        let promised = monotonic(now.monotonic.0 + wait.0);
-        prop_assert!(limit.charge(cell, promised, 1).is_ok());
-        let before = monotonic(promised.monotonic.0 - 1);
-        prop_assert_eq!(limit.charge(cell, before, 1), Err(Wait::After(Nanos(1))));
+        let promised = now.monotonic.0 + wait.0;
+        prop_assert!(charge(monotonic(promised)).is_ok());
+        let before = charge(monotonic(promised - 1));
+        prop_assert_eq!(before, Err(Wait::After(Nanos(1))));
     }
     Ok(())
 }

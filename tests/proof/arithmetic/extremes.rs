@@ -77,8 +77,9 @@ proptest! {
     #[test]
     fn every_cell_counts_without_overflow(
         bytes in prop::array::uniform28(prop_oneof![Just(0_u8), Just(0xff), any::<u8>()]),
-        (now, cost, elapsed) in (now(), edged_u32(), edged(64)),
+        (now, from, cost, elapsed) in (now(), edged(62), edged_u32(), edged(64)),
     ) {
+        let from = Instant(from);
         let bytes: [u8; CELL_LEN] = bytes;
         let cell = Cell::decode(&bytes);
         prop_assert_eq!(cell.encode(), bytes);
@@ -94,10 +95,11 @@ proptest! {
             let mut own = bytes;
             own[..8].copy_from_slice(&limit_tag(&limit));
             for cell in [cell, Cell::decode(&own)] {
-                let (left, _) = limit.quota(cell, now);
+                let adopted = limit.own(cell).unwrap_or_else(|| limit.adopt(cell, from));
+                let (left, _) = limit.quota(adopted, now);
                 prop_assert!(left <= limit.capacity());
-                let charged = limit.charge(cell, now, cost);
-                let charged = charged.unwrap_or(cell);
+                let charged = limit.charge(adopted, now, cost);
+                let charged = charged.unwrap_or(adopted);
                 let _ = limit.give_back(cell, charged, cost.min(limit.capacity()), Nanos(elapsed));
             }
         }
@@ -145,7 +147,6 @@ proptest! {
 
 /// The tag that a limit writes.
 fn limit_tag(limit: &weir::local::limit::Limit) -> [u8; 8] {
-    let charged = limit.charge(Cell::default(), Now::default(), 1);
-    let bytes = charged.expect("one fits").encode();
+    let bytes = limit.fresh().cell().encode();
     *bytes.first_chunk().expect("eight bytes")
 }

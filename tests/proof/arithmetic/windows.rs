@@ -5,11 +5,10 @@ use std::num::NonZeroU64;
 
 use proptest::prelude::*;
 use weir::local::calendar::Span;
-use weir::local::cell::Cell;
-use weir::local::limit::Limit;
+use weir::local::limit::{Adopted, Limit};
 use weir::units::{Nanos, Now, UnixTime, Wait};
 
-use crate::world::{NOON, spanned};
+use crate::world::{NOON, returned, spanned};
 
 const DAY: u64 = Nanos::DAY.0;
 
@@ -68,8 +67,8 @@ fn cost(limit: &Limit, share: u16) -> u32 {
 }
 
 /// Charges what fits, at times that pass by parts of a window; the state and the time after.
-fn charged(limit: &Limit, charges: &[(u16, u16)]) -> (Cell, u64) {
-    let (mut cell, mut now) = (Cell::default(), NOON.unix.0);
+fn charged(limit: &Limit, charges: &[(u16, u16)]) -> (Adopted, u64) {
+    let (mut cell, mut now) = (limit.fresh(), NOON.unix.0);
     for (share, pause) in charges {
         cell = limit
             .charge(cell, unix(now), cost(limit, *share))
@@ -90,7 +89,7 @@ proptest! {
     #[test]
     fn a_window_is_its_formula(limit in limits(), charges in charges()) {
         let mut log: HashMap<u64, u128> = HashMap::new();
-        let (mut cell, mut now) = (Cell::default(), NOON.unix.0);
+        let (mut cell, mut now) = (limit.fresh(), NOON.unix.0);
         for (share, pause) in charges {
             let cost = cost(&limit, share);
             let position = span(&limit).position(UnixTime(now));
@@ -119,7 +118,7 @@ proptest! {
         charges in prop::collection::vec((any::<u16>(), 0..=20_000_u16), 0..80),
     ) {
         let length = span(&limit).length(0).0;
-        let (mut cell, mut now) = (Cell::default(), NOON.unix.0);
+        let (mut cell, mut now) = (limit.fresh(), NOON.unix.0);
         let mut admitted: Vec<(u64, u64)> = Vec::new();
         for (share, pause) in charges {
             let cost = cost(&limit, share);
@@ -185,9 +184,9 @@ proptest! {
         let (cell, now) = charged(&limit, &charges);
         // The last charge is what was stored last; the clock may be set back across its window's edge.
         let earlier = now - part(&limit, back);
-        let stored = cell.counted().index;
+        let stored = cell.cell().counted().index;
         let index = span(&limit).position(UnixTime(earlier)).index;
-        if cell != Cell::default() && (index == stored || index + 1 == stored) {
+        if cell != limit.fresh() && (index == stored || index + 1 == stored) {
             let (left, _) = limit.quota(cell, unix(now));
             let (left_then, _) = limit.quota(cell, unix(earlier));
             prop_assert!(left_then <= left);
@@ -199,7 +198,7 @@ proptest! {
         let (cell, now) = charged(&limit, &charges);
         let position = span(&limit).position(UnixTime(now));
         let length = position.elapsed.0 + position.left.0;
-        if cell.counted().index == position.index {
+        if cell.cell().counted().index == position.index {
             let long_before = unix(now - 2 * length - length / 2);
             prop_assert_eq!(limit.quota(cell, long_before), (limit.requests, Nanos(0)));
         }
@@ -225,7 +224,7 @@ proptest! {
                 untouched = limit.charge(untouched, unix(now), cost).expect("more was left");
             }
         }
-        let given = limit.give_back(touched, charged, ours, Nanos(now - begun));
+        let given = returned(&limit, touched, charged, ours, Nanos(now - begun));
         for share in [0, 1, 20_000, 40_000] {
             let then = unix(now + part(&limit, share));
             let (left, reset) = limit.quota(given, then);

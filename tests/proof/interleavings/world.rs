@@ -1,7 +1,7 @@
 //! What stays the same throughout a search: the host, the counters, the requests.
 
 use weir::local::cell::Cell;
-use weir::local::limit::Limit;
+use weir::local::limit::{Adopted, Limit};
 use weir::local::set::{Class, Set};
 use weir::local::store::Dialect;
 use weir::local::table::Table;
@@ -67,8 +67,13 @@ impl Counter {
         let now = at(Nanos(0));
         let place = self.table.place(self.class(), self.fingerprint);
         let mut set = Set::empty(place, self.class());
-        let full = |limit: &Limit| limit.charge(Cell::default(), now, limit.capacity());
-        let cells: Vec<Cell> = self.limits.iter().flat_map(full).collect();
+        let full = |limit: &Limit| limit.charge(limit.fresh(), now, limit.capacity());
+        let cells: Vec<Cell> = self
+            .limits
+            .iter()
+            .flat_map(full)
+            .map(Adopted::cell)
+            .collect();
         for other in OTHERS {
             let _ = set.place(other, self.rule, cells.iter().copied(), now);
         }
@@ -94,5 +99,6 @@ impl World {
 /// How much a limit has counted. A second later, for a give-back among clocks that are apart loses the time
 /// between them; no request is refilled in a second.
 pub fn counted(limit: &Limit, cell: Cell) -> u32 {
-    limit.capacity() - limit.quota(cell, at(Nanos::SECOND)).0
+    let then = at(Nanos::SECOND);
+    limit.capacity() - limit.quota(limit.adopt(cell, then.monotonic), then).0
 }

@@ -7,7 +7,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use weir::local::calendar::Span;
 use weir::local::gcra::Bucket;
-use weir::local::limit::{Algorithm, Limit};
+use weir::local::limit::{Adopted, Algorithm, Limit};
 use weir::local::window::Window;
 use weir::units::{Instant, Nanos, Now, UnixTime};
 
@@ -51,6 +51,24 @@ pub fn spanned(requests: u32, per: Nanos, span: Span, sliding: bool) -> Limit {
         sliding,
     };
     limit(requests, per, Algorithm::Window(window))
+}
+
+/// What a limit counts from when it finds this cell, which was stored or is looked at at `from`.
+pub fn found(limit: &Limit, cell: Adopted, from: Instant) -> Adopted {
+    let own = limit.own(cell.cell());
+    own.unwrap_or_else(|| limit.adopt(cell.cell(), from))
+}
+
+/// A counter from which a charge that it wrote is taken back.
+pub fn returned(
+    limit: &Limit,
+    counter: Adopted,
+    charged: Adopted,
+    cost: u32,
+    elapsed: Nanos,
+) -> Adopted {
+    let cell = limit.give_back(counter.cell(), charged, cost, elapsed);
+    limit.own(cell).expect("its own as before")
 }
 
 fn limit(requests: u32, per: Nanos, algorithm: Algorithm) -> Limit {

@@ -361,32 +361,28 @@ impl Stats {
     }
 }
 
-/// Each limit's cell: its own place's if all count the same as they did, else the first unclaimed one that
-/// does, else a fresh one.
+/// Each limit's cell among those that are stored, fresh where there is none: one that was written under its
+/// own numbers before one that counts alike in its own place, and that before any other that counts alike.
 ///
-/// So a reload that reorders limits, or drops one, keeps what the others have counted.
-fn matched<'a>(
-    set: &'a Set,
-    fingerprint: u64,
-    limits: &'a [Limit],
-) -> impl Iterator<Item = Cell> + use<'a> {
-    let stored = set.find(fingerprint);
-    let in_place = stored.clone().is_some_and(|mut stored| {
-        limits
-            .iter()
-            .all(|limit| stored.next().is_some_and(|cell| cell.tag == limit.tag()))
-    });
-    let mut unclaimed: Vec<Cell> = match stored.clone().filter(|_| !in_place) {
-        Some(stored) => stored.collect(),
-        None => Vec::new(),
-    };
-    let mut own = stored.filter(|_| in_place).into_iter().flatten();
-    limits.iter().map(move |limit| {
-        let same = unclaimed.iter_mut().find(|cell| cell.tag == limit.tag());
-        own.next()
-            .or_else(|| same.map(std::mem::take))
-            .unwrap_or_default()
-    })
+/// So a reload that reorders limits, drops or changes one keeps what each of the others has counted.
+fn matched(set: &Set, fingerprint: u64, limits: &[Limit]) -> impl Iterator<Item = Cell> {
+    let claims: [fn(&Limit, &Cell, bool) -> bool; 3] = [
+        |limit, cell, _| limit.own(*cell).is_some(),
+        |limit, cell, in_place| in_place && cell.tag == limit.tag(),
+        |limit, cell, _| cell.tag == limit.tag(),
+    ];
+    let mut stored: Vec<Cell> = set.find(fingerprint).into_iter().flatten().collect();
+    let mut found = vec![None; limits.len()];
+    for claim in claims {
+        for (place, (limit, found)) in limits.iter().zip(&mut found).enumerate() {
+            let mut unclaimed = stored.iter_mut().enumerate();
+            if found.is_none() {
+                let claimed = unclaimed.find(|(at, cell)| claim(limit, cell, *at == place));
+                *found = claimed.map(|(_, cell)| std::mem::take(cell));
+            }
+        }
+    }
+    found.into_iter().map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]

@@ -190,20 +190,42 @@ fn one_rule_without_counters_does_not_stop_the_others() {
     assert_eq!(left(&mut data, demands[0], now), [2]);
 }
 
-#[test]
-fn limits_may_change_places_and_keep_their_counts() {
+/// What is left of each limit after three requests under `before` and one more under `after`.
+fn left_after_reload(before: &[Limit], after: &[Limit]) -> Vec<u32> {
     let mut data = Memory::new(Dialect::ZeroOverwrites);
-    let second = || bucket(4, Nanos::SECOND, 4);
-    let minute = || bucket(9, MINUTE, 9);
-    let before = [second(), minute()];
     let stats = &mut Stats::default();
     let now = at(MINUTE);
-    for _ in 0..3 {
-        let settled = settle(&mut data, &[demand(&before, 1)], now, stats);
+    for limits in [before, before, before, after] {
+        let settled = settle(&mut data, &[demand(limits, 1)], now, stats);
         assert_eq!(settled, Settled::Admitted);
     }
-    let after = [minute(), second()];
-    let settled = settle(&mut data, &[demand(&after, 1)], now, stats);
-    assert_eq!(settled, Settled::Admitted);
-    assert_eq!(left(&mut data, demand(&after, 1), now), [5, 0]);
+    left(&mut data, demand(after, 1), now)
+}
+
+#[test]
+fn limits_of_one_period_keep_their_counts_when_they_change_places() {
+    let [steady, bursty] = [bucket(9, MINUTE, 9), bucket(5, MINUTE, 20)];
+    let moved = [bursty.clone(), steady.clone()];
+    let before = [steady.clone(), bursty.clone()];
+    assert_eq!(left_after_reload(&before, &moved), [16, 5]);
+    // One that is new takes neither's count while both still have theirs.
+    let added = [bucket(30, MINUTE, 30), bursty.clone(), steady.clone()];
+    let spare = [steady.clone(), bursty.clone(), bucket(8, MINUTE, 8)];
+    assert_eq!(left_after_reload(&spare, &added), [26, 16, 5]);
+    // What is changed and in its place goes on there, what is changed and moved by what is over.
+    assert_eq!(
+        left_after_reload(&before, &[steady, bucket(6, MINUTE, 30)]),
+        [5, 26]
+    );
+    assert_eq!(
+        left_after_reload(&before, &[bursty, bucket(8, MINUTE, 12)]),
+        [16, 8]
+    );
+}
+
+#[test]
+fn limits_may_change_places_and_keep_their_counts() {
+    let [second, minute] = [bucket(4, Nanos::SECOND, 4), bucket(9, MINUTE, 9)];
+    let left = left_after_reload(&[second.clone(), minute.clone()], &[minute, second]);
+    assert_eq!(left, [5, 0]);
 }

@@ -119,44 +119,20 @@ impl Cell {
     /// From what was stored. Every byte pattern is some cell.
     #[must_use]
     pub fn decode(bytes: &[u8; CELL_LEN]) -> Self {
-        let [
-            t0,
-            t1,
-            t2,
-            t3,
-            t4,
-            t5,
-            t6,
-            t7,
-            a0,
-            a1,
-            a2,
-            a3,
-            a4,
-            a5,
-            a6,
-            a7,
-            c0,
-            c1,
-            c2,
-            c3,
-            e0,
-            e1,
-            e2,
-            e3,
-            l0,
-            l1,
-            l2,
-            l3,
-        ] = *bytes;
         Self {
-            tag: Tag(u64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7])),
-            at: u64::from_le_bytes([a0, a1, a2, a3, a4, a5, a6, a7]),
-            count: u32::from_le_bytes([c0, c1, c2, c3]),
-            extra: u32::from_le_bytes([e0, e1, e2, e3]),
-            limit: u32::from_le_bytes([l0, l1, l2, l3]),
+            tag: Tag(u64::from_le_bytes(field(bytes, 0))),
+            at: u64::from_le_bytes(field(bytes, 8)),
+            count: u32::from_le_bytes(field(bytes, 16)),
+            extra: u32::from_le_bytes(field(bytes, 20)),
+            limit: u32::from_le_bytes(field(bytes, 24)),
         }
     }
+}
+
+/// The field at `at`, which is within a cell.
+fn field<const N: usize>(cell: &[u8; CELL_LEN], at: usize) -> [u8; N] {
+    let field = cell.get(at..).and_then(|rest| rest.first_chunk());
+    field.copied().unwrap_or([0; N])
 }
 
 /// Writes `field` at `at`, in its place within a cell.

@@ -191,7 +191,8 @@ impl Set {
     #[must_use]
     pub fn live(&self, now: Now) -> u32 {
         let indebted = |way: &usize| self.fingerprint(*way) != 0 && self.harm(*way, now) > 0.0;
-        (0..WAYS).filter(indebted).map(|_| 1).sum()
+        let live = (0..WAYS).filter(indebted).count();
+        u32::try_from(live).unwrap_or(u32::MAX)
     }
 
     /// The way to give up for a new entry of `rule`.

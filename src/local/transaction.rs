@@ -170,14 +170,14 @@ impl<D: SharedData> Transaction<'_, D> {
     }
 
     fn test_and_charge(&mut self, entries: &mut [Entry<'_>]) -> Settled {
-        for index in 0..entries.len() {
-            let Some(entry) = entries.get_mut(index) else {
-                break;
-            };
-            if let Err(fault) = self.test(entry) {
-                entry.fail(fault);
-                if entry.demand.deny_on_fault {
-                    return Settled::Unavailable(index);
+        for (index, entry) in entries.iter_mut().enumerate() {
+            match self.test(entry) {
+                Ok(loaded) => entry.loaded = Some(loaded),
+                Err(fault) => {
+                    entry.fail(fault);
+                    if entry.demand.deny_on_fault {
+                        return Settled::Unavailable(index);
+                    }
                 }
             }
         }
@@ -227,7 +227,7 @@ impl<D: SharedData> Transaction<'_, D> {
     }
 
     /// Reads an entry's set and asks each limit.
-    fn test(&mut self, entry: &mut Entry<'_>) -> Result<(), Fault> {
+    fn test(&mut self, entry: &mut Entry<'_>) -> Result<Loaded, Fault> {
         let loaded = self
             .table
             .load(self.data, entry.place, entry.class, self.stats)?;
@@ -254,8 +254,7 @@ impl<D: SharedData> Transaction<'_, D> {
                 entry.tested.push(tested);
             }
         }
-        entry.loaded = Some(loaded);
-        Ok(())
+        Ok(loaded)
     }
 
     /// Charges an entry that was tested; one that loses the race is tested again.
@@ -267,15 +266,13 @@ impl<D: SharedData> Transaction<'_, D> {
             return Ok(Charge::Done);
         }
         for _ in 0..MAX_SWAPS {
-            if entry.loaded.is_none() {
-                self.test(entry)?;
-            }
+            let mut loaded = match entry.loaded.take() {
+                Some(loaded) => loaded,
+                None => self.test(entry)?,
+            };
             if entry.refuses() {
                 return Ok(Charge::Refused);
             }
-            let Some(mut loaded) = entry.loaded.take() else {
-                continue;
-            };
             let cells = entry.tested.iter().map(|tested| tested.after.cell());
             let evicted = loaded.set.place(fingerprint, tag, cells, self.now);
             match self.table.store(self.data, &mut loaded, self.now)? {

@@ -138,11 +138,15 @@ pub fn checksum(bytes: &[u8]) -> u64 {
     // Odd, with bits all over: the fraction of the golden ratio.
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let mix = |sum: u64, word: u64| (sum ^ word).wrapping_mul(FACTOR).rotate_left(29);
-    let (words, rest) = bytes.as_chunks();
+    let mix_word = |sum: u64, word: &[u8; 8]| mix(sum, u64::from_le_bytes(*word));
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let sum = words
-        .iter()
-        .fold(length, |sum, word| mix(sum, u64::from_le_bytes(*word)));
+    // By fours, since a third of the time word by word is the loop's.
+    let (words, rest) = bytes.as_chunks();
+    let (fours, words) = words.as_chunks();
+    let sum = fours.iter().fold(length, |sum, [a, b, c, d]| {
+        mix_word(mix_word(mix_word(mix_word(sum, a), b), c), d)
+    });
+    let sum = words.iter().fold(sum, mix_word);
     let sum = rest
         .iter()
         .fold(sum, |sum, byte| mix(sum, u64::from(*byte)));

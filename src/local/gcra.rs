@@ -169,6 +169,9 @@ impl Bucket {
     /// `state` when `cost` more is missing: moved by as many steps of P/L, at most [`MAX_FILL`] in all.
     #[must_use]
     pub fn later(&self, state: FullAt, cost: u32) -> FullAt {
+        if cost == 0 {
+            return state;
+        }
         let rests = u64::from(cost) * u64::from(self.step_rest) + u64::from(state.rest);
         let requests = u64::from(self.requests.get());
         let moved = u64::from(cost)
@@ -184,6 +187,9 @@ impl Bucket {
     /// `state` when `cost` less is missing: what [`Self::later`] undoes.
     #[must_use]
     pub fn earlier(&self, state: FullAt, cost: u32) -> FullAt {
+        if cost == 0 {
+            return state;
+        }
         let taken = self.later(FullAt::default(), cost);
         let (rest, borrow) = match state.rest.checked_sub(taken.rest) {
             Some(rest) => (rest, 0),

@@ -48,6 +48,26 @@ fn fixtures(folder: &str) -> Vec<PathBuf> {
     fixtures
 }
 
+/// Every JSON block of the documentation is a whole document, and is accepted in an empty environment.
+#[test]
+fn documented_documents_are_accepted() {
+    for page in ["README.md", "docs/configuration.md"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+        let text = fs::read_to_string(path).unwrap();
+        let blocks: Vec<_> = text
+            .split("```json\n")
+            .skip(1)
+            .map(|block| block.split("```").next().unwrap_or_default())
+            .collect();
+        assert!(!blocks.is_empty(), "{page}");
+        for block in blocks {
+            if let Err(errors) = load(block.as_bytes(), &|_| None) {
+                panic!("{page}: {errors}\n{block}");
+            }
+        }
+    }
+}
+
 /// With `WEIR_BLESS=1` the lines are written down instead, to be read before they are committed.
 #[test]
 fn broken_documents_are_refused_with_exactly_these_lines() {

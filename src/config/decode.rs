@@ -5,6 +5,7 @@
 //!
 //! The code that is generic over the kinds of values is kept thin: it is there once for each of them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::error::{Findings, Path};
@@ -95,22 +96,9 @@ pub(super) struct OrEnv<T>(pub T);
 
 impl<T: Value> Decode for OrEnv<T> {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        if !matches!(node, Node::Object(_)) {
-            return T::decode(node, path, reader).map(Self);
-        }
-        let default = node
-            .member("default")
-            .map(|node| T::decode(node, &path.member("default"), reader));
-        match reader.variable(node, path, &T::ALLOWED)? {
-            (name, Some(value)) => {
-                let read = T::read(&value);
-                if read.is_none() {
-                    reader.bad_variable(path, name, &T::ALLOWED);
-                }
-                read.map(Self)
-            }
-            (_, None) => default?.map(Self),
-        }
+        let fits = |node: &Node| T::read(node).is_some();
+        let node = reader.resolve(node, path, &T::ALLOWED, fits)?;
+        T::read(&node).map(Self)
     }
 }
 
@@ -291,6 +279,37 @@ impl<'a> Reader<'a> {
             places: &[],
         };
         place.or_else(|| self.unknown(path, what, name, &known))
+    }
+
+    /// The value that is written, or that of the variable which `{"env": …}` speaks of, or its default; one that
+    /// `fits` in any case.
+    fn resolve<'n>(
+        &mut self,
+        node: &'n Node,
+        path: &Path<'_>,
+        allowed: &Allowed,
+        fits: fn(&Node) -> bool,
+    ) -> Option<Cow<'n, Node>> {
+        let mut written = |node: &'n Node, path: &Path<'_>| {
+            if !fits(node) {
+                self.unfit(path, node, allowed);
+                return None;
+            }
+            Some(Cow::Borrowed(node))
+        };
+        if !matches!(node, Node::Object(_)) {
+            return written(node, path);
+        }
+        let default = node.member("default");
+        let default = default.map(|node| written(node, &path.member("default")));
+        match self.variable(node, path, allowed)? {
+            (_, None) => default?,
+            (_, Some(value)) if fits(&value) => Some(Cow::Owned(value)),
+            (name, Some(_)) => {
+                self.bad_variable(path, name, allowed);
+                None
+            }
+        }
     }
 
     /// The name of the variable that `{"env": …}` speaks of, and its value if it is set; one that is not has a

@@ -119,16 +119,18 @@ pub fn shortened(text: &str, most: usize) -> String {
 /// escaped: none of them gets into a log.
 pub fn escape(text: &str, out: &mut String) {
     for character in text.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            _ if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') => {
-                // All of them are below U+10000.
-                let hex = |shift: u32| char::from_digit(u32::from(character) >> shift & 0xf, 16);
-                out.push_str("\\u");
-                out.extend([hex(12), hex(8), hex(4), hex(0)].into_iter().flatten());
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            out.push_str("\\u");
+            // All of them are below U+10000.
+            for shift in [12, 8, 4, 0] {
+                out.extend(char::from_digit(u32::from(character) >> shift & 0xf, 16));
             }
-            _ => out.push(character),
+            continue;
         }
+        if matches!(character, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(character);
     }
 }
 

@@ -107,14 +107,13 @@ fn compiled(
             ),
             TemplateError::Digits => reader.refuse(path, "a number of more than 15 digits"),
             TemplateError::Unknown(name) => {
-                let known: Vec<_> = placeholders().map(|name| format!("{{{name}}}")).collect();
-                let known: Vec<_> = known.iter().map(String::as_str).collect();
+                let names: Vec<_> = placeholders().collect();
                 let known = Known {
-                    names: &known,
+                    names: &names,
                     besides: "",
                     places: &[],
                 };
-                reader.unknown(path, "placeholder", &format!("{{{name}}}"), &known)
+                reader.unknown(path, "placeholder", name, &known)
             }
         }
         .unwrap_or(());

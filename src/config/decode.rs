@@ -50,6 +50,7 @@ impl fmt::Display for Allowed {
 }
 
 impl<T: Value> Decode for T {
+    #[inline(never)]
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         let read = T::read(node);
         if read.is_none() {

@@ -290,7 +290,7 @@ impl<D: SharedData> Transaction<'_, D> {
     fn give_back(&mut self, entry: &Entry<'_>) {
         let Demand { limits, cost, .. } = entry.demand;
         let charged_at = self.now.monotonic;
-        self.rewrite(entry, |set, cells| {
+        self.rewrite(entry, &|set, cells| {
             // Others may have charged until the set was last written: nothing later has been counted on.
             let elapsed = set.written_at().since(charged_at);
             for ((limit, tested), cell) in limits.iter().zip(&entry.tested).zip(cells) {
@@ -307,7 +307,7 @@ impl<D: SharedData> Transaction<'_, D> {
             ..
         } = entry.demand;
         let now = self.now.monotonic;
-        self.rewrite(entry, |set, cells| {
+        self.rewrite(entry, &|set, cells| {
             let from = now.max(set.written_at());
             let stored = matched(set, fingerprint, limits);
             for ((limit, stored), cell) in limits.iter().zip(stored).zip(cells) {
@@ -317,7 +317,7 @@ impl<D: SharedData> Transaction<'_, D> {
     }
 
     /// Changes an entry that is still there, unless the store fails or too many others write.
-    fn rewrite(&mut self, entry: &Entry<'_>, change: impl Fn(&Set, &mut [Cell])) {
+    fn rewrite(&mut self, entry: &Entry<'_>, change: &dyn Fn(&Set, &mut [Cell])) {
         let Demand {
             tag, fingerprint, ..
         } = entry.demand;

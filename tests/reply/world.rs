@@ -147,6 +147,7 @@ fn plan() -> impl Strategy<Value = Plan> {
     let limits = || prop::collection::vec(algorithm(), 1..=MAX_LIMITS);
     (prop::collection::vec(limits(), 1..=4), any::<bool>()).prop_map(|(rules, epoch)| {
         let document = serde_json::json!({
+            "enabled": false,
             "rules": [],
             "response": {
                 "headers": ["x-ratelimit", "ietf-draft-11"],
@@ -155,6 +156,7 @@ fn plan() -> impl Strategy<Value = Plan> {
             "log": { "keys": "plain" },
         });
         Plan {
+            enabled: true,
             rules: rules.into_iter().enumerate().map(rule).collect(),
             ..load(document.to_string().as_bytes(), &|_| None).unwrap()
         }

@@ -175,12 +175,12 @@ async fn verify(case: &Case, envoy: &Envoy, answers: Answers) {
         }
     };
     for (counter, expected) in counted {
-        assert_eq!(
-            envoy.stat(&counter).await,
-            expected,
-            "{}: {counter}",
-            case.name
-        );
+        // Counters are handed over once a second.
+        let what = format!("{}: {counter} to be {expected}", case.name);
+        proxy::until(&what, async || {
+            (envoy.stat(&counter).await == expected).then_some(())
+        })
+        .await;
     }
 
     let answer = envoy.connect().await.send(get(PATH)).await;

@@ -95,10 +95,12 @@ impl Flood {
         let took = started.elapsed();
 
         if matches!(filter, Filter::Weir(_)) {
-            let allowed = envoy
-                .stat(&format!("wasmcustom.weir.rule.{RULE}.allowed"))
-                .await;
-            assert_eq!(allowed, WARM_UP + KEYS, "every request was counted");
+            let allowed = format!("wasmcustom.weir.rule.{RULE}.allowed");
+            // Counters are handed over once a second.
+            proxy::until("every request to be counted", async || {
+                (envoy.stat(&allowed).await == WARM_UP + KEYS).then_some(())
+            })
+            .await;
         }
         Self {
             resident,

@@ -46,6 +46,9 @@ one_of! {
     }
 }
 
+/// The most bytes of a template: every refusal carries it.
+const MAX_BODY: usize = 8_192;
+
 /// A template of plain text.
 #[derive(Debug)]
 pub(super) struct TextTemplate(Template);
@@ -53,7 +56,7 @@ pub(super) struct TextTemplate(Template);
 impl Decode for TextTemplate {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         match node {
-            Node::String(text) if (1..=8_192).contains(&text.len()) => {
+            Node::String(text) if (1..=MAX_BODY).contains(&text.len()) => {
                 compiled(Template::text(text), path, reader).map(Self)
             }
             _ => reader.unexpected(path, node, "1 to 8192 bytes of text"),
@@ -71,7 +74,11 @@ impl Decode for JsonTemplate {
             return reader.unexpected(path, node, "an object");
         };
         scalars(node, path, reader)?;
-        Template::json(node).ok().map(Self)
+        let template = Template::json(node).ok()?;
+        if template.written_len() > MAX_BODY {
+            return reader.refuse(path, "more than 8192 bytes are not allowed in a body");
+        }
+        Some(Self(template))
     }
 }
 

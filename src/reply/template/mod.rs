@@ -80,6 +80,16 @@ impl Template {
         compiler.finish()
     }
 
+    /// Bytes of what stands between its placeholders.
+    #[must_use]
+    pub fn written_len(&self) -> usize {
+        let literal = |piece: &Piece| match piece {
+            Piece::Literal(bytes) => bytes.len(),
+            Piece::Value { .. } => 0,
+        };
+        self.pieces.iter().map(literal).sum()
+    }
+
     /// Whether it tells a Unix time.
     #[must_use]
     pub fn tells_epoch(&self) -> bool {

@@ -5,17 +5,19 @@
 //! through them; each uses only those above it, and `tests/layering.rs` holds them to it:
 //!
 //! [`units`] time and amounts · [`local`] limits and the table that keeps their state · [`path`] paths and
-//! queries · [`config::json`] what was written · [`reply::template`] texts with placeholders · [`plan`] what
-//! is run · [`config`] how a plan is made · [`address`] where a client is · [`facts`] what is known of a
-//! request · [`select`] which rules it meets · [`key`] what it is counted by · [`decision`] what was
-//! decided · [`engine`] how · [`reply`] what the client sees · [`refusals`] what need not be decided again ·
-//! [`limiter`] all of it · [`metrics`] what is counted · [`log`] what the operator reads · `host` the proxy.
+//! queries · [`config::json`] what was written · [`global`] quotas that proxies share · [`reply::template`]
+//! texts with placeholders · [`plan`] what is run · [`config`] how a plan is made · [`address`] where a client
+//! is · [`facts`] what is known of a request · [`select`] which rules it meets · [`key`] what it is counted
+//! by · [`decision`] what was decided · [`engine`] how · [`reply`] what the client sees · [`refusals`] what
+//! need not be decided again · [`limiter`] all of it · [`metrics`] what is counted · [`log`] what the operator
+//! reads · `host` the proxy.
 
 pub mod address;
 pub mod config;
 pub mod decision;
 pub mod engine;
 pub mod facts;
+pub mod global;
 pub mod key;
 pub mod limiter;
 pub mod local;

@@ -1,0 +1,3 @@
+//! Quotas that several proxies share, kept by a limiter that they all ask.
+
+pub mod wire;

@@ -3,6 +3,8 @@
 mod decide;
 mod estimate;
 
+pub use decide::Asked;
+
 use crate::decision::{Effect, RuleOutcome};
 use crate::facts::{Facts, Source, Unreadable};
 use crate::key::{Key, Keyer};

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use siphasher::sip::SipHasher13;
 
 use crate::facts::{Facts, Missing, Source, only};
+use crate::global::wire::Descriptor;
 use crate::path;
-use crate::plan::{ClientIp, KeyPart, OnMissingKey, Plan, Rule};
+use crate::plan::{ClientIp, KeyPart, KeySource, OnMissingKey, Plan, Rule};
 
 /// A request's key under one rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,19 +57,14 @@ impl Keyer {
             return Key::Skip;
         };
         let mut hasher = *named;
-        let mut write = |kind: Kind, value: &[u8]| {
+        let mut write = |_: &KeyPart, kind: Kind, value: &[u8]| {
             // No value is 2^56 long.
             hasher.write_u64((kind as u64) << 56 | value.len() as u64);
             hasher.write(value);
         };
         if let Err(missing) = parts(rule, client_ip, facts, &mut write) {
             hasher = *named;
-            let on_missing_key = match (rule.on_missing_key, missing) {
-                // Or a client would leave the rule by sending its credential twice.
-                (OnMissingKey::Skip, Missing::Repeated) => OnMissingKey::ClientIp,
-                (on_missing_key, _) => on_missing_key,
-            };
-            match on_missing_key {
+            match rule.on_missing(missing) {
                 OnMissingKey::Skip => return Key::Skip,
                 OnMissingKey::Deny => return Key::Deny,
                 OnMissingKey::Shared => hasher.write_u8(Kind::Keyless as u8),
@@ -85,6 +81,53 @@ impl Keyer {
     }
 }
 
+/// What a rate limit service is told that a request is counted by under a global rule: the key's parts in order,
+/// each with its name; of a rule without parts, and of requests without a key that share one counter, the rule's
+/// name as `generic_key`. `None` where [`Keyer::key`] finds no key.
+pub fn descriptor<S: Source>(
+    rule: &Rule,
+    client_ip: &ClientIp,
+    facts: &mut Facts<'_, S>,
+) -> Option<Descriptor> {
+    let mut descriptor = Descriptor::default();
+    let mut write = |part: &KeyPart, kind: Kind, value: &[u8]| {
+        let name = &part.descriptor_key;
+        match (kind, address(value)) {
+            (Kind::ClientIp, Some(address)) => {
+                descriptor.push(name, address.to_string().as_bytes())
+            }
+            _ => descriptor.push(name, value),
+        }
+    };
+    let on_missing_key = match parts(rule, client_ip, facts, &mut write) {
+        Ok(()) if !rule.key.is_empty() => return Some(descriptor),
+        Ok(()) => OnMissingKey::Shared,
+        Err(missing) => rule.on_missing(missing),
+    };
+    let mut whole = Descriptor::default();
+    match on_missing_key {
+        OnMissingKey::Skip | OnMissingKey::Deny => return None,
+        OnMissingKey::ClientIp if let Some(address) = facts.client_ip(client_ip) => {
+            whole.push("remote_address", address.to_string().as_bytes());
+        }
+        OnMissingKey::ClientIp | OnMissingKey::Shared => {
+            whole.push("generic_key", rule.name.as_bytes());
+        }
+    }
+    Some(whole)
+}
+
+impl Rule {
+    /// What it does with a request whose key is missing.
+    fn on_missing(&self, missing: Missing) -> OnMissingKey {
+        match (self.on_missing_key, missing) {
+            // Or a client would leave the rule by sending its credential twice.
+            (OnMissingKey::Skip, Missing::Repeated) => OnMissingKey::ClientIp,
+            (on_missing_key, _) => on_missing_key,
+        }
+    }
+}
+
 /// The parts of a key as text for people, joined with a blank; `None` when one is missing.
 pub fn plain<S: Source>(
     rule: &Rule,
@@ -92,7 +135,7 @@ pub fn plain<S: Source>(
     facts: &mut Facts<'_, S>,
 ) -> Option<String> {
     let mut text = String::new();
-    let mut write = |kind: Kind, value: &[u8]| {
+    let mut write = |_: &KeyPart, kind: Kind, value: &[u8]| {
         if !text.is_empty() {
             text.push(' ');
         }
@@ -131,41 +174,46 @@ fn parts<S: Source>(
     rule: &Rule,
     client_ip: &ClientIp,
     facts: &mut Facts<'_, S>,
-    write: &mut dyn FnMut(Kind, &[u8]),
+    write: &mut dyn FnMut(&KeyPart, Kind, &[u8]),
 ) -> Result<(), Missing> {
     for part in &rule.key {
-        match part {
-            KeyPart::ClientIp => {
+        match &part.source {
+            KeySource::ClientIp => {
                 write(
+                    part,
                     Kind::ClientIp,
                     octets(there(facts.client_ip(client_ip))?).as_ref(),
                 );
             }
-            KeyPart::Method => {
+            KeySource::Method => {
                 let method = facts.headers().one(":method")?;
-                write(Kind::Method, &method.to_ascii_uppercase());
+                write(part, Kind::Method, &method.to_ascii_uppercase());
             }
-            KeyPart::Path => write(Kind::Path, filled(path_of(rule, facts))?),
-            KeyPart::Host => write(Kind::Host, &host(facts)?),
-            KeyPart::Route => write(Kind::Route, there(facts.route())?),
-            KeyPart::Header(name) => write(Kind::Header, facts.headers().one(name)?),
-            KeyPart::Cookie(name) => write(Kind::Cookie, cookie(facts, name)?),
-            KeyPart::Query(name) => {
+            KeySource::Path => write(part, Kind::Path, filled(path_of(rule, facts))?),
+            KeySource::Host => write(part, Kind::Host, &host(facts)?),
+            KeySource::Route => write(part, Kind::Route, there(facts.route())?),
+            KeySource::Header(name) => write(part, Kind::Header, facts.headers().one(name)?),
+            KeySource::Cookie(name) => write(part, Kind::Cookie, cookie(facts, name)?),
+            KeySource::Query(name) => {
                 let query = there(path::query(facts.headers().one(":path")?))?;
                 let value = only(path::parameters(query, name.as_bytes()))?;
-                write(Kind::Query, &path::decoded(value));
+                write(part, Kind::Query, &path::decoded(value));
             }
-            KeyPart::PathSegment(index) => {
+            KeySource::PathSegment(index) => {
                 let path = there(path_of(rule, facts))?;
-                write(Kind::PathSegment, filled(path::segments(path).nth(*index))?);
+                write(
+                    part,
+                    Kind::PathSegment,
+                    filled(path::segments(path).nth(*index))?,
+                );
             }
-            KeyPart::PathTemplate(template) => {
+            KeySource::PathTemplate(template) => {
                 let path = there(path_of(rule, facts))?;
                 for capture in there(template.captures(path))? {
-                    write(Kind::Capture, capture);
+                    write(part, Kind::Capture, capture);
                 }
             }
-            KeyPart::Constant(value) => write(Kind::Constant, value.as_bytes()),
+            KeySource::Constant(value) => write(part, Kind::Constant, value.as_bytes()),
         }
     }
     Ok(())

@@ -5,10 +5,11 @@
 //! through them; each uses only those above it, and `tests/layering.rs` holds them to it:
 //!
 //! [`units`] time and amounts · [`local`] limits and the table that keeps their state · [`path`] paths and
-//! queries · [`config::json`] what was written · [`global`] quotas that proxies share · [`reply::template`]
-//! texts with placeholders · [`plan`] what is run · [`config`] how a plan is made · [`address`] where a client
-//! is · [`facts`] what is known of a request · [`select`] which rules it meets · [`key`] what it is counted
-//! by · [`decision`] what was decided · [`engine`] how · [`reply`] what the client sees · [`refusals`] what
+//! queries · [`config::json`] what was written · [`global::wire`] what a rate limit service is told ·
+//! [`reply::template`] texts with placeholders · [`plan`] what is run · [`config`] how a plan is made ·
+//! [`address`] where a client is · [`facts`] what is known of a request · [`select`] which rules it meets ·
+//! [`key`] what it is counted by · [`decision`] what was decided · [`engine`] how · [`global`] quotas that
+//! proxies share · [`pairs`] fields as the host takes them · [`reply`] what the client sees · [`refusals`] what
 //! need not be decided again · [`limiter`] all of it · [`metrics`] what is counted · [`log`] what the operator
 //! reads · `host` the proxy.
 
@@ -23,6 +24,7 @@ pub mod limiter;
 pub mod local;
 pub mod log;
 pub mod metrics;
+pub mod pairs;
 pub mod path;
 pub mod plan;
 pub mod refusals;

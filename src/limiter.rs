@@ -1,7 +1,10 @@
 //! A worker's whole answer to a request: its plan's engine, its memory of refusals, and what is told.
 
 use crate::decision::Decision;
-use crate::engine::{Engine, Incidents, Met};
+use crate::engine::{Asked, Engine, Incidents, Met};
+use crate::facts::{Facts, Source};
+use crate::global::parking::Question;
+use crate::key;
 use crate::local::store::{Founding, SharedData};
 use crate::plan::Plan;
 use crate::refusals::{Refusals, Refused};
@@ -25,6 +28,19 @@ pub enum Answer<'l> {
     Pass(Decision, Option<ResponseHeaders>),
     /// It is refused, under this plan.
     Refuse(&'l Plan, &'l Refused),
+    /// It waits for what the rate limit service says of its global rules; nothing is charged.
+    Park,
+}
+
+/// A request that is answered: the rules that it meets, when, and who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'m, G> {
+    /// What [`Engine::select`] found.
+    pub met: &'m [Met],
+    /// When it came, or came back; `None` when no clock can be read, and then nothing can be counted.
+    pub now: Option<Now>,
+    /// Whether the caller speaks gRPC; asked only for a refusal.
+    pub grpc: G,
 }
 
 impl Limiter {
@@ -55,39 +71,94 @@ impl Limiter {
         self.engine.plan()
     }
 
-    /// Answers a request that meets these rules. `now` is `None` when no clock can be read, and then nothing can
-    /// be counted; `grpc` tells whether the caller speaks it, and is asked only for a refusal.
+    /// Answers a request. One that meets a global rule is parked, unless it would be refused whatever the service
+    /// says.
     pub fn answer(
         &mut self,
-        met: &[Met],
-        now: Option<Now>,
+        request: Request<'_, impl FnOnce() -> bool>,
         data: &mut impl SharedData,
         incidents: &mut Incidents,
-        grpc: impl FnOnce() -> bool,
     ) -> Answer<'_> {
+        let Request { met, now, grpc } = request;
         let at = now.unwrap_or_default();
-        let (plan, policies) = (self.engine.plan(), &self.policies);
-        let tell = |decision: &Decision, grpc| {
-            let reply = reply::refusal(plan, policies, decision, at, grpc);
-            reply.unwrap_or_else(LocalReply::unavailable)
-        };
         if let Some(slot) = now.and_then(|now| self.refusals.find(met, now.monotonic)) {
-            let grpc = grpc();
-            let tell = |decision: &Decision| tell(decision, grpc);
+            let (grpc, plan) = (grpc(), self.engine.plan());
+            let tell = |decision: &Decision| tell(plan, &self.policies, decision, at, grpc);
             let refused = self.refusals.repeat(slot, at.monotonic, grpc, tell);
             return Answer::Refuse(plan, refused);
         }
         let decision = match now {
-            Some(now) => self.engine.decide(met, now, data, incidents),
+            Some(now) if self.engine.asks_service(met) => {
+                match self.engine.refused_here(met, now, data, incidents) {
+                    Some(refused) => refused,
+                    None => return Answer::Park,
+                }
+            }
+            Some(now) => self
+                .engine
+                .decide(met, Asked::Nothing, now, data, incidents),
             None => self.engine.decide_without_counters(met),
         };
+        self.told(decision, at, grpc)
+    }
+
+    /// Answers a request that was parked, now that the service has spoken or will not.
+    pub fn answer_parked(
+        &mut self,
+        request: Request<'_, impl FnOnce() -> bool>,
+        asked: Asked<'_>,
+        data: &mut impl SharedData,
+        incidents: &mut Incidents,
+    ) -> Answer<'_> {
+        let Request { met, now, grpc } = request;
+        let decision = match now {
+            Some(now) => self.engine.decide(met, asked, now, data, incidents),
+            None => self.engine.decide_without_counters(met),
+        };
+        self.told(decision, now.unwrap_or_default(), grpc)
+    }
+
+    /// What the service is to be asked about a request that meets these rules.
+    pub fn questions<S: Source>(&self, met: &[Met], facts: &mut Facts<'_, S>) -> Vec<Question> {
+        let plan = self.plan();
+        let mut questions = Vec::new();
+        for met in met {
+            let rule = plan.rules.get(met.rule);
+            let Some(rule) = rule.filter(|rule| rule.global.is_some()) else {
+                continue;
+            };
+            let Some(descriptor) = key::descriptor(rule, &plan.client_ip, facts) else {
+                continue;
+            };
+            for (index, limit) in rule.limits.iter().enumerate() {
+                let mut descriptor = descriptor.clone();
+                if rule.limits.len() > 1 {
+                    descriptor.push("limit", limit.name.as_bytes());
+                }
+                questions.push(Question {
+                    rule: met.rule,
+                    limit: index,
+                    descriptor,
+                });
+            }
+        }
+        questions
+    }
+
+    fn told(&mut self, decision: Decision, at: Now, grpc: impl FnOnce() -> bool) -> Answer<'_> {
+        let (plan, policies) = (self.engine.plan(), &self.policies);
         if decision.refusal.is_none() {
             let shown = plan.response.shows_quotas();
             let headers = shown.then(|| ResponseHeaders::new(plan, policies, &decision, at));
             return Answer::Pass(decision, headers);
         }
-        let reply = tell(&decision, grpc());
+        let reply = tell(plan, policies, &decision, at, grpc());
         let refused = Refused { decision, reply };
         Answer::Refuse(plan, self.refusals.remember(refused, at.monotonic))
     }
+}
+
+fn tell(plan: &Plan, policies: &Policies, decision: &Decision, at: Now, grpc: bool) -> LocalReply {
+    let reply = reply::refusal(plan, policies, decision, at, grpc);
+    reply.unwrap_or_else(LocalReply::unavailable)
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use crate::config::json::shortened;
 use crate::decision::{Decision, Reason};
 use crate::facts::Unreadable;
+use crate::global::wire;
 use crate::local::gcra::{Bucket, FullAt};
 use crate::local::store::Fault;
 use crate::plan::{LogKeys, Plan};
@@ -111,6 +112,8 @@ pub enum Incident {
     Clock,
     /// The host did not send a refusal.
     Reply,
+    /// A rate limit service cannot be asked, or does not answer as it should.
+    Service(wire::Fault),
     /// A metric cannot be defined.
     Metric,
 }
@@ -137,6 +140,7 @@ impl Told {
             Incident::Reply => (4, "a refusal could not be sent"),
             Incident::Metric => (5, "a metric cannot be defined"),
             Incident::Facts(_) => (6, "a request's headers, address or route cannot be read"),
+            Incident::Service(_) => (7, "the limiter cannot be asked"),
         };
         let bit = 1 << kind;
         if self.0 & bit != 0 {
@@ -147,6 +151,7 @@ impl Told {
             Incident::Store(Fault::Host(status)) | Incident::Facts(Unreadable(status)) => {
                 format!(" (status {status})")
             }
+            Incident::Service(fault) => format!(" ({})", fault.kind()),
             _ => String::new(),
         };
         Some(format!("weir: {what}{status}; this is said once"))
@@ -240,6 +245,7 @@ mod tests {
             Incident::Reply,
             Incident::Metric,
             Incident::Facts(Unreadable(2)),
+            Incident::Service(wire::Fault::Timeout),
         ] {
             assert!(told.line(other).is_some());
             assert!(told.line(other).is_none());

@@ -59,6 +59,46 @@ impl StoreCount {
     }
 }
 
+/// A counter of the rate limit service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceCount {
+    /// Calls that were begun.
+    Calls,
+    /// Calls that could not be begun, or whose answer could not be read.
+    Errors,
+    /// Requests that waited.
+    Parked,
+    /// Of those, the ones that got no answer within `max_wait`.
+    Overdue,
+}
+
+impl ServiceCount {
+    /// All of them, each at its [`Self::index`].
+    pub const ALL: [Self; 4] = [Self::Calls, Self::Errors, Self::Parked, Self::Overdue];
+
+    /// Its place in [`Self::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Calls => 0,
+            Self::Errors => 1,
+            Self::Parked => 2,
+            Self::Overdue => 3,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calls => "weir.limiter.calls",
+            Self::Errors => "weir.limiter.errors",
+            Self::Parked => "weir.limiter.parked",
+            Self::Overdue => "weir.limiter.overdue",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

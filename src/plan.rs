@@ -6,9 +6,11 @@
 use ipnet::IpNet;
 use regex_lite::Regex;
 
+use crate::global::wire::{Engine, Mode};
 use crate::local::limit::Limit;
 use crate::path::Template as PathTemplate;
 use crate::reply::template::Template;
+use crate::units::Nanos;
 
 /// A whole configuration, ready to run.
 #[derive(Debug)]
@@ -27,6 +29,39 @@ pub struct Plan {
     pub max_keys: u32,
     /// What is written to the proxy's log.
     pub log: Log,
+    /// The rate limit service; there is one where a rule is global.
+    pub service: Option<Service>,
+}
+
+/// A rate limit service, and how it is asked.
+#[derive(Debug)]
+pub struct Service {
+    /// Whose protocol it speaks.
+    pub engine: Engine,
+    /// The proxy's name for it: an Envoy cluster.
+    pub cluster: Box<str>,
+    /// The `:authority` of calls.
+    pub authority: Box<str>,
+    /// The most that a call may take, 1 to 60,000 ms.
+    pub timeout_ms: u32,
+    /// The most that a request waits for an answer.
+    pub max_wait: Nanos,
+    /// What becomes of a request that gets none.
+    pub on_error: OnError,
+    /// The most requests that wait in one worker.
+    pub max_parked: usize,
+}
+
+/// What becomes of a request when the service did not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// It is counted in this proxy, against its share: the limit by the number of proxies, at least 1.
+    #[default]
+    Local,
+    /// It passes, counted as uncharged.
+    Allow,
+    /// It is refused with 503.
+    Deny,
 }
 
 /// One rule: which requests, counted by what, within which limits.
@@ -44,6 +79,17 @@ pub struct Rule {
     pub on_fault: OnFault,
     /// All of them apply; at most 8. Empty is unlimited.
     pub limits: Vec<Limit>,
+    /// How the limits are kept by the service that all proxies ask; `None` keeps them in this proxy.
+    pub global: Option<Global>,
+}
+
+/// How a rule's limits are kept by a rate limit service.
+#[derive(Debug)]
+pub struct Global {
+    /// What is asked when.
+    pub mode: Mode,
+    /// This proxy's share of each limit, kept here while the service cannot be asked and `on_error` is `local`.
+    pub share: Vec<Limit>,
 }
 
 impl Rule {
@@ -88,7 +134,16 @@ pub enum PathForm {
 
 /// One part of a key.
 #[derive(Debug)]
-pub enum KeyPart {
+pub struct KeyPart {
+    /// Where its value comes from.
+    pub source: KeySource,
+    /// What it is called in a descriptor, `[A-Za-z0-9_.-]{1,64}`.
+    pub descriptor_key: Box<str>,
+}
+
+/// Where the value of a part of a key comes from.
+#[derive(Debug)]
+pub enum KeySource {
     /// The client's address, aggregated by [`ClientIp`]'s prefixes.
     ClientIp,
     /// The request method.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use weir::config;
 use weir::engine::{Incidents, Met};
 use weir::facts::{Facts, Source, Unreadable};
-use weir::limiter::{Answer, Limiter};
+use weir::limiter::{self, Answer, Limiter};
 use weir::local::store::{Fault, Founding, SharedData, Swap};
 use weir::units::{Instant, Now, UnixTime};
 
@@ -192,9 +192,11 @@ impl Worker {
                 return Ok(None);
             }
             let grpc = || facts.is_grpc();
-            match limiter.answer(&met, Some(NOW), shared, &mut incidents, grpc) {
+            let (met, now) = (&met[..], Some(NOW));
+            let request = limiter::Request { met, now, grpc };
+            match limiter.answer(request, shared, &mut incidents) {
                 Answer::Pass(_, headers) => Ok(headers),
-                Answer::Refuse(..) => Err(()),
+                Answer::Refuse(..) | Answer::Park => Err(()),
             }
         });
         self.met = met;

@@ -5,7 +5,7 @@ use super::error::Path;
 use super::json::quote;
 use super::names::Names;
 use super::raw::{self, AddressFrom, Limits};
-use super::{key, limits, pattern, response};
+use super::{global, key, limits, pattern, response};
 use crate::plan::{AddressSource, ClientIp, Log, Match, Plan, Rule};
 
 /// Makes the plan; `None` when something was wrong, which has then been reported.
@@ -18,7 +18,16 @@ pub(super) fn plan(raw: raw::Document, reader: &mut Reader<'_>) -> Option<Plan> 
         let message = "an empty list limits nothing; add a rule, or set \"enabled\": false";
         reader.refuse::<()>(&path, message);
     }
-    let rules = raw.rules.and_then(|raw| rules(raw, &path, reader));
+    let known = match &raw.limiter {
+        None => Some(None),
+        Some(None) => None,
+        Some(Some(limiter)) => Some(Some(global::Known::of(limiter))),
+    };
+    let rules = raw.rules.and_then(|raw| rules(raw, known, &path, reader));
+    let service = raw.limiter.and_then(|raw| match raw {
+        Some(raw) => global::service(raw).map(Some),
+        None => Some(None),
+    });
     let path = root.member("client_ip");
     let client_ip = raw.client_ip.and_then(|raw| client_ip(raw, &path, reader));
     let path = root.member("response");
@@ -37,11 +46,13 @@ pub(super) fn plan(raw: raw::Document, reader: &mut Reader<'_>) -> Option<Plan> 
             refusals_per_second: log.refusals_per_second?.0,
             keys: log.keys?,
         },
+        service: service?,
     })
 }
 
 fn rules(
     raw: List<raw::Rule, 0, 1_000>,
+    service: Option<Option<global::Known>>,
     path: &Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Vec<Rule>> {
@@ -50,7 +61,7 @@ fn rules(
     raw.build(|index, raw| {
         let path = path.item(index);
         let name = raw.name.clone();
-        let rule = rule(raw, &path, reader);
+        let rule = rule(raw, service, &path, reader);
         if let Some(name) = name
             && let Some(first) = names.taken(&as_metric(&name.0), index)
         {
@@ -89,7 +100,12 @@ fn policy_taken(rule: &Rule, index: usize, policies: &mut Names) -> Option<usize
     limits.find_map(|limit| policies.taken(&limit.policy, index))
 }
 
-fn rule(raw: raw::Rule, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Rule> {
+fn rule(
+    raw: raw::Rule,
+    service: Option<Option<global::Known>>,
+    path: &Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Rule> {
     let matches = raw.matches.and_then(|raw| match raw {
         Some(raw) => matches(raw, &path.member("match"), reader).map(Some),
         None => Some(None),
@@ -98,13 +114,24 @@ fn rule(raw: raw::Rule, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Rule
         .key
         .and_then(|raw| key::parts(raw, &path.member("key"), reader));
     let name = raw.name;
+    let default = match raw.global {
+        Some(Some(_)) => raw::Algorithm::FixedWindow,
+        _ => raw::Algorithm::TokenBucket,
+    };
     let limits = raw.limits.and_then(|raw| match raw {
         Limits::Unlimited => Some(Vec::new()),
         Limits::All(list) => {
             let rule = name.as_ref().map_or("", |name| &name.0);
-            limits::limits(list, rule, &path.member("limits"), reader)
+            limits::limits(list, rule, default, &path.member("limits"), reader)
         }
     });
+    let global = match (raw.global?, &limits, &key) {
+        (None, ..) => Some(None),
+        (Some(raw), Some(limits), Some(key)) => {
+            global::global(raw, limits, key, service, path, reader).map(Some)
+        }
+        _ => None,
+    };
     Some(Rule {
         name: name?.0,
         matches: matches?,
@@ -112,6 +139,7 @@ fn rule(raw: raw::Rule, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Rule
         on_missing_key: raw.on_missing_key?,
         on_fault: raw.on_fault?,
         limits: limits?,
+        global: global?,
     })
 }
 

@@ -17,6 +17,7 @@ use crate::units::Nanos;
 pub(super) fn limits(
     raw: List<raw::Limit, 1, MAX_LIMITS>,
     rule: &str,
+    default: raw::Algorithm,
     path: &Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Vec<Limit>> {
@@ -29,7 +30,8 @@ pub(super) fn limits(
                 format!("has the same name as limits[{first}]; give one of them another \"name\"");
             reader.refuse::<()>(&path, &message);
         }
-        limit(raw, name, &path, reader)
+        let algorithm = raw.algorithm.map(|written| written.unwrap_or(default));
+        limit(raw, name, algorithm, &path, reader)
     })?;
     let alone = limits.len() == 1;
     for limit in &mut limits {
@@ -56,15 +58,16 @@ fn name(raw: &raw::Limit) -> Option<Box<str>> {
 fn limit(
     raw: raw::Limit,
     name: Option<Box<str>>,
+    algorithm: Option<raw::Algorithm>,
     path: &Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Limit> {
-    fits_algorithm(&raw, path, reader)?;
+    fits_algorithm(&raw, algorithm, path, reader)?;
     let period = raw.per?.period;
     let requests = raw.requests?.0.0;
     let burst = raw.burst?.map_or(requests, |burst| burst.0.0);
     let offset = raw.utc_offset?.map_or(0, |offset| offset.0);
-    let algorithm = match (NonZeroU32::new(requests), raw.algorithm?) {
+    let algorithm = match (NonZeroU32::new(requests), algorithm?) {
         (None, _) => Algorithm::Closed,
         (Some(requests), raw::Algorithm::TokenBucket) => {
             let capacity = NonZeroU32::new(burst).unwrap_or(requests);
@@ -89,10 +92,15 @@ fn limit(
 }
 
 /// Reports members that the algorithm or the period has no use for.
-fn fits_algorithm(raw: &raw::Limit, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<()> {
+fn fits_algorithm(
+    raw: &raw::Limit,
+    algorithm: Option<raw::Algorithm>,
+    path: &Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<()> {
     let mut fits = Some(());
     if let (Some(Some(_)), Some(raw::Algorithm::FixedWindow | raw::Algorithm::SlidingWindow)) =
-        (&raw.burst, raw.algorithm)
+        (&raw.burst, algorithm)
     {
         let path = path.member("burst");
         fits = reader.refuse(
@@ -102,11 +110,7 @@ fn fits_algorithm(raw: &raw::Limit, path: &Path<'_>, reader: &mut Reader<'_>) ->
     }
     let Some(per) = &raw.per else { return None };
     let is_calendar = !matches!(per.period, Period::Every(_));
-    if is_calendar
-        && raw
-            .algorithm
-            .is_some_and(|algorithm| algorithm != raw::Algorithm::FixedWindow)
-    {
+    if is_calendar && algorithm.is_some_and(|algorithm| algorithm != raw::Algorithm::FixedWindow) {
         let path = path.member("per");
         fits = reader.refuse(
             &path,

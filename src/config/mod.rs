@@ -10,6 +10,7 @@ mod body;
 mod build;
 mod decode;
 mod error;
+mod global;
 mod hint;
 mod key;
 mod limits;

@@ -9,11 +9,14 @@ use super::json::Node;
 use super::network::Network;
 use super::object::{names, object, one_of};
 use super::value::{
-    CookieName, Domain, HeaderName, HeaderValue, Integer, Method, Name, Per, ShortText, UtcOffset,
+    Authority, CookieName, DescriptorKey, Domain, HeaderName, HeaderValue, Integer, Method, Name,
+    Per, ShortText, Span, UtcOffset,
 };
+use crate::global::wire::{Engine, Mode};
 use crate::local::limit::MAX_LIMITS;
 use crate::path::Template;
-use crate::plan::{Body, LogKeys, OnFault, OnMissingKey, Reset};
+use crate::plan::{Body, LogKeys, OnError, OnFault, OnMissingKey, Reset};
+use crate::units::Nanos;
 
 object! {
     /// The whole document.
@@ -25,6 +28,7 @@ object! {
         section response: Response,
         section store: Store,
         section log: Log,
+        optional limiter: Service,
     }
 }
 
@@ -41,6 +45,8 @@ pub(super) const PLACES: Places = &[
     ("\"response\"", Response::FIELDS),
     ("\"store\"", Store::FIELDS),
     ("\"log\"", Log::FIELDS),
+    ("\"limiter\"", Service::FIELDS),
+    ("the \"global\" of a rule", Global::FIELDS),
     ("the document, beside \"rules\"", Document::FIELDS),
 ];
 
@@ -52,8 +58,19 @@ object! {
         default on_missing_key: OnMissingKey = OnMissingKey::Skip,
         default on_fault: OnFault = OnFault::Allow,
         required limits: Limits,
+        optional global: Global,
     }
 }
+
+object! {
+    Global {
+        required mode: Mode,
+    }
+}
+
+names!(Mode, "mode" {
+    "per_request" => Mode::PerRequest,
+});
 
 names!(OnMissingKey, "action" {
     "skip" => OnMissingKey::Skip,
@@ -127,7 +144,7 @@ one_of! {
 #[derive(Debug)]
 pub(super) enum KeyPart {
     Named(NamedPart),
-    Object(ObjectPart),
+    Object(ObjectPart, Option<DescriptorKey>),
 }
 
 /// The parts that need no more than a name.
@@ -149,7 +166,7 @@ names!(NamedPart, "key part" or r#"an object: {"header": …}, {"cookie": …}, 
 });
 
 one_of! {
-    ObjectPart, "key part", besides [] {
+    ObjectPart, "key part", besides ["as"] {
         "header" => Header(HeaderName),
         "cookie" => Cookie(CookieName),
         "query" => Query(ShortText),
@@ -163,7 +180,14 @@ impl Decode for KeyPart {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         match node {
             Node::String(_) => Decode::decode(node, path, reader).map(Self::Named),
-            Node::Object(_) => Decode::decode(node, path, reader).map(Self::Object),
+            Node::Object(_) => {
+                let part = Decode::decode(node, path, reader);
+                let named = match node.member("as") {
+                    Some(node) => Some(Decode::decode(node, &path.member("as"), reader)?),
+                    None => None,
+                };
+                Some(Self::Object(part?, named))
+            }
             _ => reader.unexpected(
                 path,
                 node,
@@ -195,7 +219,7 @@ object! {
         required requests: OrEnv<Integer<u32, 0, 1_000_000_000>>,
         required per: Per,
         optional burst: OrEnv<Integer<u32, 1, 1_000_000_000>>,
-        default algorithm: Algorithm = Algorithm::TokenBucket,
+        optional algorithm: Algorithm,
         optional name: Name,
         optional utc_offset: UtcOffset,
     }
@@ -304,6 +328,32 @@ object! {
         default max_keys: OrEnv<Integer<u32, 1_024, 4_194_304>> = OrEnv(Integer(65_536)),
     }
 }
+
+object! {
+    /// The rate limit service of global rules.
+    Service {
+        required engine: Engine,
+        required cluster: OrEnv<Authority>,
+        optional authority: OrEnv<Authority>,
+        required proxies: OrEnv<Integer<u32, 1, 10_000>>,
+        default timeout: Span<1, 60_000> = Span(Nanos(250 * Nanos::MILLISECOND.0)),
+        default max_wait: Span<1, 60_000> = Span(Nanos(20 * Nanos::MILLISECOND.0)),
+        default on_error: OnError = OnError::Local,
+        default max_parked: Integer<usize, 1, 65_536> = Integer(1_024),
+    }
+}
+
+names!(Engine, "engine" {
+    "envoy_ratelimit" => Engine::EnvoyRatelimit,
+    "gubernator" => Engine::Gubernator,
+    "limitador" => Engine::Limitador,
+});
+
+names!(OnError, "action" {
+    "local" => OnError::Local,
+    "allow" => OnError::Allow,
+    "deny" => OnError::Deny,
+});
 
 object! {
     Log {

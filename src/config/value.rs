@@ -164,6 +164,51 @@ fn duration(text: &str) -> Result<Nanos, &'static str> {
     length.filter(is_allowed).map(Nanos).ok_or("1ms to 366d")
 }
 
+/// A span of `MIN` to `MAX` milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span<const MIN: u64, const MAX: u64>(pub Nanos);
+
+impl<const MIN: u64, const MAX: u64> Decode for Span<MIN, MAX> {
+    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let bounds = MIN * Nanos::MILLISECOND.0..=MAX * Nanos::MILLISECOND.0;
+        let span = match node {
+            Node::String(text) => duration(text),
+            _ => Err(DURATION),
+        };
+        match span {
+            Ok(span) if bounds.contains(&span.0) => Some(Self(span)),
+            Ok(_) => reader.unexpected(path, node, &format!("{MIN}ms to {MAX}ms")),
+            Err(expected) => reader.unexpected(path, node, expected),
+        }
+    }
+}
+
+/// What a cluster or an authority may be: what stands in a URL between its slashes.
+#[derive(Debug)]
+pub(super) struct Authority(pub Box<str>);
+
+impl Text for Authority {
+    const EXPECTED: &'static str = "1 to 255 visible ASCII characters";
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_authority =
+            (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_authority.then(|| Self(text.into()))
+    }
+}
+
+/// What a part of a key is called in a descriptor.
+#[derive(Debug)]
+pub(super) struct DescriptorKey(pub Box<str>);
+
+impl Text for DescriptorKey {
+    const EXPECTED: &'static str = Domain::EXPECTED;
+
+    fn parse(text: &str) -> Option<Self> {
+        Domain::parse(text).map(|domain| Self(domain.0))
+    }
+}
+
 /// Minutes that a zone is ahead of UTC: -12:00 to +14:00, what zones there are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct UtcOffset(pub i16);

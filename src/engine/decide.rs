@@ -4,15 +4,28 @@ use super::{COST, Engine, Incidents, Met, MetKey};
 use crate::decision::{Decision, Effect, Quota, Reason, Refusal};
 use crate::local::limit::Limit;
 use crate::local::store::SharedData;
+use crate::local::table::Table;
 use crate::local::transaction::{Demand, Entry, Settled, Transaction};
-use crate::plan::{OnFault, Rule};
+use crate::plan::{OnError, OnFault, Rule};
 use crate::units::{Nanos, Now, Wait};
+
+/// What the rate limit service said of the global rules that a request meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// Nothing, since it was not asked. A request that meets a global rule is not to be decided so.
+    Nothing,
+    /// What each of their limits says, in the order of the plan.
+    Told(&'a [Quota]),
+    /// It did not answer, or not in time: `on_error` holds.
+    Failed,
+}
 
 impl Engine {
     /// Decides about a request that meets these rules, and charges it if it is admitted.
     pub fn decide(
         &self,
         met: &[Met],
+        asked: Asked<'_>,
         now: Now,
         data: &mut impl SharedData,
         incidents: &mut Incidents,
@@ -20,13 +33,11 @@ impl Engine {
         let Some(table) = &self.table else {
             return self.decide_without_counters(met);
         };
-        if let Some(decision) = self.refused_unread(met) {
+        let refused = self.refused_unread(met);
+        if let Some(decision) = refused.or_else(|| self.refused_by_service(met, asked)) {
             return decision;
         }
-        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(met.len());
-        for met in met {
-            entries.extend(self.demand(*met).map(|demand| Entry::new(demand, table)));
-        }
+        let mut entries = self.entries(met, asked, table);
         let stats = &mut incidents.stats;
         let settled = Transaction {
             table,
@@ -36,7 +47,36 @@ impl Engine {
         }
         .settle(&mut entries);
         incidents.fault = entries.iter().find_map(|entry| entry.fault);
-        self.conclude(met, &entries, settled, now)
+        self.conclude(met, asked, &entries, settled, now)
+    }
+
+    /// The refusal of a request that would be refused whatever the service says: what it need not be asked for.
+    /// Charges nothing.
+    pub fn refused_here(
+        &self,
+        met: &[Met],
+        now: Now,
+        data: &mut impl SharedData,
+        incidents: &mut Incidents,
+    ) -> Option<Decision> {
+        let Some(table) = &self.table else {
+            return Some(self.decide_without_counters(met));
+        };
+        if let Some(decision) = self.refused_unread(met) {
+            return Some(decision);
+        }
+        let asked = Asked::Nothing;
+        let mut entries = self.entries(met, asked, table);
+        let stats = &mut incidents.stats;
+        let mut transaction = Transaction {
+            table,
+            data,
+            now,
+            stats,
+        };
+        let settled = transaction.test_all(&mut entries)?;
+        incidents.fault = entries.iter().find_map(|entry| entry.fault);
+        Some(self.conclude(met, asked, &entries, settled, now))
     }
 
     /// Decides when there are no counters at all: every rule's `on_fault` does, after what needs none.
@@ -98,19 +138,66 @@ impl Engine {
         Some(decision)
     }
 
-    fn conclude(&self, met: &[Met], entries: &[Entry<'_>], settled: Settled, now: Now) -> Decision {
+    /// A refusal by what the service told, or because it told nothing.
+    fn refused_by_service(&self, met: &[Met], asked: Asked<'_>) -> Option<Decision> {
+        let effect = |met: &Met| match (self.global(met), asked) {
+            (Some(_), Asked::Told(quotas)) => {
+                let refuses = |quota: &Quota| quota.rule == met.rule && quota.violated.is_some();
+                match quotas.iter().any(refuses) {
+                    true => Effect::Refused,
+                    false => Effect::Passed,
+                }
+            }
+            (Some(OnError::Deny), Asked::Failed) => Effect::Denied,
+            _ => Effect::Passed,
+        };
+        let first = met.iter().find(|met| effect(met) != Effect::Passed)?;
+        let mut decision = Decision {
+            quotas: match asked {
+                Asked::Told(quotas) => quotas.to_vec(),
+                Asked::Nothing | Asked::Failed => Vec::new(),
+            },
+            rules: met.iter().map(|met| met.outcome(effect(met))).collect(),
+            refusal: None,
+        };
+        decision.refusal = decision.by_longest_wait().or(Some(Refusal {
+            rule: first.rule,
+            reason: Reason::Unavailable,
+        }));
+        Some(decision)
+    }
+
+    fn conclude(
+        &self,
+        met: &[Met],
+        asked: Asked<'_>,
+        entries: &[Entry<'_>],
+        settled: Settled,
+        now: Now,
+    ) -> Decision {
         let admitted = settled == Settled::Admitted;
         let mut decision = Decision::default();
         decision.rules.reserve_exact(met.len());
         let mut entries = entries.iter().enumerate();
         for met in met {
-            let asked = if met.fingerprint().is_some() {
-                entries.next()
-            } else {
-                None
+            let entry = match self.demand(*met, asked) {
+                Some(_) => entries.next(),
+                None => None,
             };
-            let Some((at, entry)) = asked else {
-                decision.rules.push(met.outcome(Effect::Uncharged));
+            let Some((at, entry)) = entry else {
+                let effect = match asked {
+                    Asked::Told(quotas) if self.global(met).is_some() => {
+                        let of_rule = |quota: &&Quota| quota.rule == met.rule;
+                        decision.quotas.extend(quotas.iter().filter(of_rule));
+                        match admitted {
+                            true => Effect::Charged,
+                            false => Effect::Passed,
+                        }
+                    }
+                    Asked::Nothing if self.global(met).is_some() => Effect::Passed,
+                    _ => Effect::Uncharged,
+                };
+                decision.rules.push(met.outcome(effect));
                 continue;
             };
             let effect = match settled {
@@ -146,15 +233,44 @@ impl Engine {
         decision
     }
 
-    fn demand(&self, met: Met) -> Option<Demand<'_>> {
+    fn entries<'e>(&'e self, met: &[Met], asked: Asked<'_>, table: &Table) -> Vec<Entry<'e>> {
+        let mut entries = Vec::with_capacity(met.len());
+        for met in met {
+            let demand = self.demand(*met, asked);
+            entries.extend(demand.map(|demand| Entry::new(demand, table)));
+        }
+        entries
+    }
+
+    /// What a rule asks of this proxy's own counters: a global one only its share, and only when the service did
+    /// not say.
+    fn demand(&self, met: Met, asked: Asked<'_>) -> Option<Demand<'_>> {
         let rule = self.plan.rules.get(met.rule)?;
+        let limits = match (&rule.global, self.global(&met), asked) {
+            (None, ..) => &rule.limits,
+            (Some(global), Some(OnError::Local), Asked::Failed) => &global.share,
+            _ => return None,
+        };
         Some(Demand {
-            limits: &rule.limits,
+            limits,
             tag: self.tags.get(met.rule).copied().unwrap_or(0),
             fingerprint: met.fingerprint()?,
             cost: COST,
             deny_on_fault: rule.on_fault == OnFault::Deny,
         })
+    }
+
+    /// Whether any of these rules is kept by the service.
+    #[must_use]
+    pub fn asks_service(&self, met: &[Met]) -> bool {
+        met.iter().any(|met| self.global(met).is_some())
+    }
+
+    /// What holds for a global rule when the service does not say; `None` for any other.
+    fn global(&self, met: &Met) -> Option<OnError> {
+        let rule = self.plan.rules.get(met.rule)?;
+        rule.global.as_ref()?;
+        self.plan.service.as_ref().map(|service| service.on_error)
     }
 
     fn denies_on_fault(&self, met: &Met) -> bool {

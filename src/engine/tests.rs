@@ -59,8 +59,13 @@ impl World {
 
     fn ask(&mut self, peer: &'static str, millis: u64) -> Decision {
         let (met, _) = self.select(peer);
-        self.engine
-            .decide(&met, now(millis), &mut self.data, &mut self.incidents)
+        self.engine.decide(
+            &met,
+            Asked::Nothing,
+            now(millis),
+            &mut self.data,
+            &mut self.incidents,
+        )
     }
 
     fn calls(&self) -> (u32, u32) {

@@ -1,3 +1,4 @@
 //! Quotas that several proxies share, kept by a limiter that they all ask.
 
+pub mod parking;
 pub mod wire;

@@ -71,6 +71,27 @@ unsafe extern "C" {
         headers_len: usize,
         grpc_status: i32,
     ) -> i32;
+    pub fn proxy_http_call(
+        upstream: *const u8,
+        upstream_len: usize,
+        headers: *const u8,
+        headers_len: usize,
+        body: *const u8,
+        body_len: usize,
+        trailers: *const u8,
+        trailers_len: usize,
+        timeout_ms: u32,
+        token: *mut u32,
+    ) -> i32;
+    pub fn proxy_set_effective_context(context: u32) -> i32;
+    pub fn proxy_continue_stream(stream: u32) -> i32;
+    pub fn proxy_register_shared_queue(name: *const u8, name_len: usize, queue: *mut u32) -> i32;
+    pub fn proxy_enqueue_shared_queue(queue: u32, value: *const u8, value_len: usize) -> i32;
+    pub fn proxy_dequeue_shared_queue(
+        queue: u32,
+        value: *mut *mut u8,
+        value_len: *mut usize,
+    ) -> i32;
     pub fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> i32;
     pub fn proxy_increment_metric(id: u32, offset: i64) -> i32;
     pub fn proxy_record_metric(id: u32, value: u64) -> i32;

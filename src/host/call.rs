@@ -63,6 +63,8 @@ pub enum Map {
     Request = 0,
     /// Headers of the response, also of our own replies.
     Response = 2,
+    /// Headers of the answer to a call of ours; empty once its callback has returned.
+    Answer = 6,
 }
 
 /// A clock of the host.
@@ -130,13 +132,22 @@ pub fn set_tick_period(period_ms: u32) -> Outcome<()> {
     check(unsafe { abi::proxy_set_tick_period_milliseconds(period_ms) })
 }
 
-/// The configuration of the plugin whose `on_configure` is running.
-pub fn read_plugin_configuration(len: usize) -> Outcome<Vec<u8>> {
-    const PLUGIN_CONFIGURATION: u32 = 7;
+/// Which buffer.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub enum Buffer {
+    /// Body of the answer to a call of ours; only while its callback runs.
+    Answer = 4,
+    /// The configuration of the plugin whose `on_configure` is running.
+    PluginConfiguration = 7,
+}
+
+/// The first `len` bytes of a buffer.
+pub fn read_buffer(buffer: Buffer, len: usize) -> Outcome<Vec<u8>> {
     let mut out = Filled::empty();
     // SAFETY: the two out-pointers live through the call.
     check(unsafe {
-        abi::proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, len, &mut out.start, &mut out.len)
+        abi::proxy_get_buffer_bytes(buffer as u32, 0, len, &mut out.start, &mut out.len)
     })?;
     Ok(out.into_vec())
 }
@@ -257,6 +268,66 @@ pub fn send_local_response(
             grpc_status,
         )
     })
+}
+
+/// Begins a call to `upstream` and gives its number; the answer comes to `on_http_call_response` of the context that
+/// is effective now. A `timeout_ms` of 0 would be none.
+pub fn http_call(upstream: &str, headers: &[u8], body: &[u8], timeout_ms: u32) -> Outcome<u32> {
+    // Serialised like headers: none.
+    const NO_TRAILERS: [u8; 4] = [0; 4];
+    let mut token = 0;
+    // SAFETY: the four slices and the out-pointer live through the call.
+    check(unsafe {
+        abi::proxy_http_call(
+            upstream.as_ptr(),
+            upstream.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            NO_TRAILERS.as_ptr(),
+            NO_TRAILERS.len(),
+            timeout_ms.max(1),
+            &mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+/// Makes a context the one that calls are about; fails when its stream is gone.
+pub fn set_effective_context(context: u32) -> Outcome<()> {
+    // SAFETY: no pointers.
+    check(unsafe { abi::proxy_set_effective_context(context) })
+}
+
+/// Lets the request of the effective context go on.
+pub fn continue_request() -> Outcome<()> {
+    const REQUEST: u32 = 0;
+    // SAFETY: no pointers.
+    check(unsafe { abi::proxy_continue_stream(REQUEST) })
+}
+
+/// A queue whose messages wake the context that registered it, by `on_queue_ready`.
+pub fn register_queue(name: &str) -> Outcome<u32> {
+    let mut queue = 0;
+    // SAFETY: the name and the out-pointer live through the call.
+    check(unsafe { abi::proxy_register_shared_queue(name.as_ptr(), name.len(), &mut queue) })?;
+    Ok(queue)
+}
+
+/// Puts an empty message into a queue.
+pub fn enqueue(queue: u32) -> Outcome<()> {
+    // SAFETY: the empty slice lives through the call.
+    check(unsafe { abi::proxy_enqueue_shared_queue(queue, [].as_ptr(), 0) })
+}
+
+/// Takes a message out of a queue; an error when there is none.
+pub fn dequeue(queue: u32) -> Outcome<()> {
+    let mut out = Filled::empty();
+    // SAFETY: the two out-pointers live through the call.
+    check(unsafe { abi::proxy_dequeue_shared_queue(queue, &mut out.start, &mut out.len) })?;
+    drop(out.into_vec());
+    Ok(())
 }
 
 /// Defines a metric. Each call makes a new id for the same metric: once per VM and name.

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::meter::Registry;
-use super::root::{self, Root, Verdict};
+use super::root::{self, Resumed, Root, Verdict};
 use crate::log::Told;
 use crate::reply::headers::ResponseHeaders;
 
@@ -57,6 +57,13 @@ impl Contexts {
         }
     }
 
+    /// Keeps what the response of a stream is to say.
+    fn show(&mut self, stream: u32, headers: ResponseHeaders) {
+        if let Some(Context::Stream { shown, .. }) = self.get_mut(stream) {
+            *shown = Some(Box::new(headers));
+        }
+    }
+
     fn remove(&mut self, number: u32) -> Option<Context> {
         let place = self.place(number).ok()?;
         Some(self.0.remove(place).1)
@@ -105,7 +112,7 @@ extern "C" fn proxy_on_context_create(context: u32, root: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, len: usize) -> u32 {
     with_vm(0, |vm| {
-        match Root::configure(len, &mut vm.metrics, &mut vm.told) {
+        match Root::configure(root, len, &mut vm.metrics, &mut vm.told) {
             Some(configured) => {
                 vm.contexts
                     .insert(root, Context::Root(Some(Box::new(configured))));
@@ -118,9 +125,35 @@ extern "C" fn proxy_on_configure(root: u32, len: usize) -> u32 {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_tick(root: u32) {
+    with_root(root, Root::on_tick);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_queue_ready(root: u32, _queue: u32) {
+    with_root(root, Root::on_queue_ready);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_http_call_response(
+    root: u32,
+    call: u32,
+    _headers: usize,
+    body_len: usize,
+    _trailers: usize,
+) {
+    with_root(root, |root, metrics, told| {
+        root.on_reply(call, body_len, metrics, told)
+    });
+}
+
+/// Runs `act` on a root, and keeps what the responses of the requests that it resumed are to say.
+fn with_root(root: u32, act: impl FnOnce(&mut Root, &mut Registry, &mut Told) -> Vec<Resumed>) {
     with_vm((), |vm| {
-        if let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) {
-            root.on_tick(&mut vm.metrics, &mut vm.told);
+        let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) else {
+            return;
+        };
+        for Resumed { stream, headers } in act(root, &mut vm.metrics, &mut vm.told) {
+            vm.contexts.show(stream, headers);
         }
     });
 }
@@ -135,15 +168,13 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end: u32)
         let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) else {
             return CONTINUE;
         };
-        match root.on_request(&mut vm.metrics, &mut vm.told) {
+        match root.on_request(context, &mut vm.metrics, &mut vm.told) {
             Verdict::Pass(None) => CONTINUE,
             Verdict::Pass(Some(headers)) => {
-                if let Some(Context::Stream { shown, .. }) = vm.contexts.get_mut(context) {
-                    *shown = Some(Box::new(headers));
-                }
+                vm.contexts.show(context, headers);
                 CONTINUE
             }
-            Verdict::Answered => PAUSE,
+            Verdict::Answered | Verdict::Parked => PAUSE,
         }
     })
 }
@@ -164,9 +195,15 @@ extern "C" fn proxy_on_response_headers(context: u32, _headers: usize, _end: u32
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
     with_vm((), |vm| {
-        if let Some(Context::Root(_)) = vm.contexts.remove(context) {
+        match vm.contexts.remove(context) {
             // It may have been the last whose ticks did.
-            vm.metrics.hand_over();
+            Some(Context::Root(_)) => vm.metrics.hand_over(),
+            Some(Context::Stream { root, .. }) => {
+                if let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) {
+                    root.on_gone(context);
+                }
+            }
+            None => {}
         }
     });
 }

@@ -5,7 +5,7 @@
 use super::call::{self, HostError, Kind};
 use crate::decision::{Count, Decision};
 use crate::local::table::Stats;
-use crate::metrics::{self, StoreCount};
+use crate::metrics::{self, ServiceCount, StoreCount};
 use crate::plan::Plan;
 
 /// The metrics of one VM by name. The host makes a new id each time it is asked, so they outlive a reload.
@@ -82,6 +82,8 @@ pub struct Meter {
     rules: Vec<[Handle; Count::ALL.len()]>,
     store: [Handle; 4],
     entries: Option<u32>,
+    /// By [`ServiceCount::index`].
+    service: [Handle; ServiceCount::ALL.len()],
 }
 
 impl Meter {
@@ -99,6 +101,10 @@ impl Meter {
         let rules = rules.collect();
         let store = StoreCount::of(&Stats::default())
             .map(|(count, _)| define(Kind::Counter, count.name().to_owned()));
+        let service = ServiceCount::ALL.map(|count| {
+            plan.service.as_ref()?;
+            define(Kind::Counter, count.name().to_owned())
+        });
         let entries = define(Kind::Gauge, metrics::ENTRIES.to_owned());
         let id = entries.and_then(|entries| registry.metrics.get(entries));
         let entries = id.map(|metric| metric.id);
@@ -106,6 +112,7 @@ impl Meter {
             rules,
             store,
             entries,
+            service,
         };
         (meter, failed)
     }
@@ -131,6 +138,14 @@ impl Meter {
         }
         for (counter, (_, by)) in self.store.iter().zip(StoreCount::of(stats)) {
             registry.count(*counter, by);
+        }
+    }
+
+    /// Counts what happened with the service.
+    pub fn count_service(&self, count: ServiceCount, by: u32, registry: &mut Registry) {
+        if by > 0 {
+            let counter = self.service.get(count.index());
+            registry.count(counter.copied().flatten(), by);
         }
     }
 

@@ -7,4 +7,5 @@ mod exports;
 mod meter;
 mod request;
 mod root;
+mod service;
 mod shared;

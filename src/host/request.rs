@@ -5,9 +5,9 @@ use crate::facts::{Source, Unreadable};
 
 /// The current request.
 #[derive(Clone, Copy, Debug)]
-pub struct Request;
+pub struct CurrentRequest;
 
-impl Source for Request {
+impl Source for CurrentRequest {
     fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
         call::read_header_map(Map::Request).map_err(unreadable)
     }

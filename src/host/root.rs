@@ -1,27 +1,29 @@
 //! One configured plugin in one VM.
 
-use super::call::{self, Level, Map};
+mod waiting;
+
+use super::call::{self, Buffer, Level, Map};
 use super::clock::Clock;
 use super::meter::{Meter, Registry};
-use super::request::Request;
+use super::request::CurrentRequest;
+use super::service::{self, Client};
 use super::shared::Shared;
 use crate::config;
 use crate::decision::{Count, Decision};
-use crate::engine::{Incidents, Met};
+use crate::engine::{Asked, Incidents, Met};
 use crate::facts::Facts;
 use crate::key;
-use crate::limiter::{Answer, Limiter};
+use crate::limiter::{Answer, Limiter, Request};
 use crate::local::store::{Fault, Founding};
 use crate::log::{self, Incident, RefusalLines, Told};
+use crate::metrics::ServiceCount;
 use crate::plan::{LogKeys, Plan};
 use crate::reply::LocalReply;
 use crate::reply::headers::{Change, ResponseHeaders};
+use crate::units::Now;
 
-/// How often counters are handed over to the host.
-const TICK_MS: u32 = 1_000;
-
-/// Every so many ticks the gauge of tracked keys is set and the table is joined again.
-const TICKS_BETWEEN_LOOKS: u32 = 10;
+/// How often the gauge of tracked keys is set and the table is joined again.
+const SECONDS_BETWEEN_LOOKS: u32 = 10;
 
 /// Sets looked at for the gauge: about 10,000 instructions each, and exact up to 2,048 keys.
 const SETS_SAMPLED: u32 = 256;
@@ -36,7 +38,15 @@ pub struct Root {
     founding: Option<Founding>,
     /// The rules that the request in hand meets; kept for its memory.
     met: Vec<Met>,
-    ticks: u32,
+    pace: Pace,
+    /// Since counters were handed over.
+    elapsed_ms: u32,
+    /// Whole ones since the start, or about as many.
+    seconds: u32,
+    /// The host's number of this root.
+    number: u32,
+    /// How the service is asked; `None` when there is none, or the root cannot be woken.
+    client: Option<Client>,
 }
 
 /// What happens to a request.
@@ -45,14 +55,47 @@ pub enum Verdict {
     Pass(Option<ResponseHeaders>),
     /// It was answered from here.
     Answered,
+    /// It waits, and is resumed by a later callback of the root.
+    Parked,
+}
+
+/// A request that went on after it had waited, and what its response is to say.
+pub struct Resumed {
+    /// The host's number of its stream.
+    pub stream: u32,
+    /// What its response is to say.
+    pub headers: ResponseHeaders,
+}
+
+/// How often the root ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Often enough for counters.
+    Idle,
+    /// Often enough for requests that wait.
+    Watching,
+}
+
+impl Pace {
+    const fn millis(self) -> u32 {
+        match self {
+            Self::Idle => 1_000,
+            Self::Watching => 10,
+        }
+    }
 }
 
 impl Root {
     /// Reads the configuration of the plugin whose `on_configure` is running and puts it to work.
     ///
     /// `None` when it is refused; every reason is then in the log.
-    pub fn configure(len: usize, registry: &mut Registry, told: &mut Told) -> Option<Self> {
-        let text = match call::read_plugin_configuration(len) {
+    pub fn configure(
+        number: u32,
+        len: usize,
+        registry: &mut Registry,
+        told: &mut Told,
+    ) -> Option<Self> {
+        let text = match call::read_buffer(Buffer::PluginConfiguration, len) {
             Ok(text) => text,
             Err(refused) => {
                 let status = refused.status();
@@ -83,30 +126,104 @@ impl Root {
             clock: Clock::default(),
             founding: None,
             met: Vec::new(),
-            ticks: 0,
+            pace: Pace::Idle,
+            elapsed_ms: 0,
+            seconds: 0,
+            number,
+            client: None,
         };
+        if root.limiter.plan().service.is_some() {
+            match Client::new() {
+                Ok(client) => root.client = Some(client),
+                Err(_) => told.tell(Incident::Service(service::NOT_CALLED)),
+            }
+        }
         if let Err(incident) = root.join() {
             told.tell(incident);
         }
         // Without ticks requests are limited all the same, and nobody counts them.
-        let _ = call::set_tick_period(TICK_MS);
+        let _ = call::set_tick_period(Pace::Idle.millis());
         Some(root)
     }
 
-    /// Answers the request whose callback is running.
-    pub fn on_request(&mut self, registry: &mut Registry, told: &mut Told) -> Verdict {
-        let mut request = Request;
+    /// Answers the request of stream number `stream`, whose callback is running.
+    pub fn on_request(&mut self, stream: u32, registry: &mut Registry, told: &mut Told) -> Verdict {
+        let mut request = CurrentRequest;
         let mut facts = Facts::new(&mut request);
-        let engine = self.limiter.engine();
+        let mut met = std::mem::take(&mut self.met);
         let meter = &self.meter;
         let skip = |rule| meter.count_one(rule, Count::Skipped, registry);
-        if let Some(fault) = engine.select(&mut facts, &mut self.met, skip) {
+        let unreadable = self.limiter.engine().select(&mut facts, &mut met, skip);
+        if let Some(fault) = unreadable {
             told.tell(Incident::Facts(fault));
         }
-        if self.met.is_empty() {
-            return Verdict::Pass(None);
+        let verdict = if met.is_empty() {
+            Verdict::Pass(None)
+        } else {
+            let now = self.now(told);
+            self.answer(stream, &met, now, &mut facts, registry, told)
+        };
+        self.met = met;
+        verdict
+    }
+
+    fn answer(
+        &mut self,
+        stream: u32,
+        met: &[Met],
+        now: Option<Now>,
+        facts: &mut Facts<'_, CurrentRequest>,
+        registry: &mut Registry,
+        told: &mut Told,
+    ) -> Verdict {
+        let mut incidents = Incidents::default();
+        let grpc = || facts.is_grpc();
+        let request = Request { met, now, grpc };
+        let mut answer = self.limiter.answer(request, &mut Shared, &mut incidents);
+        if let Answer::Park = answer {
+            if self.park(stream, met, now, facts) {
+                self.meter.count_service(ServiceCount::Parked, 1, registry);
+                return Verdict::Parked;
+            }
+            let grpc = || facts.is_grpc();
+            let request = Request { met, now, grpc };
+            answer =
+                self.limiter
+                    .answer_parked(request, Asked::Failed, &mut Shared, &mut incidents);
         }
-        let now = if engine.reads_wall_clock() {
+        self.meter.count_store(&incidents.stats, registry);
+        told.tell_all(&incidents);
+        conclude(
+            answer,
+            now,
+            &self.meter,
+            &mut self.lines,
+            facts,
+            registry,
+            told,
+        )
+    }
+
+    /// Looks for requests that have waited too long, hands counters over, and now and then looks after the table.
+    pub fn on_tick(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
+        let mut resumed = Vec::new();
+        if self.pace == Pace::Watching {
+            resumed = self.release_overdue(registry, told);
+        }
+        self.elapsed_ms = self.elapsed_ms.saturating_add(self.pace.millis());
+        if self.elapsed_ms >= Pace::Idle.millis() {
+            self.elapsed_ms = 0;
+            registry.hand_over();
+            self.seconds = self.seconds.wrapping_add(1);
+            if self.founding.is_none() || self.seconds.is_multiple_of(SECONDS_BETWEEN_LOOKS) {
+                self.look_after_table(told);
+            }
+        }
+        resumed
+    }
+
+    fn now(&mut self, told: &mut Told) -> Option<Now> {
+        let now = if self.limiter.engine().reads_wall_clock() {
             self.clock.read_both()
         } else {
             self.clock.read_monotonic()
@@ -114,44 +231,7 @@ impl Root {
         if now.is_err() {
             told.tell(Incident::Clock);
         }
-        let now = now.ok();
-        let mut incidents = Incidents::default();
-        let answer = self
-            .limiter
-            .answer(&self.met, now, &mut Shared, &mut incidents, || {
-                facts.is_grpc()
-            });
-        self.meter.count_store(&incidents.stats, registry);
-        if let Some(fault) = incidents.fault {
-            told.tell(Incident::Store(fault));
-        }
-        if incidents.stats.corrupt > 0 {
-            told.tell(Incident::Corrupt);
-        }
-        let (plan, refused) = match answer {
-            Answer::Pass(decision, headers) => {
-                self.meter.count(&decision, registry);
-                return Verdict::Pass(headers);
-            }
-            Answer::Refuse(plan, refused) => (plan, refused),
-        };
-        self.meter.count(&refused.decision, registry);
-        if let Some(suppressed) = self.lines.admit(now.unwrap_or_default().monotonic) {
-            report(plan, &refused.decision, suppressed, &mut facts);
-        }
-        if send(&refused.reply).is_err() {
-            told.tell(Incident::Reply);
-        }
-        Verdict::Answered
-    }
-
-    /// Hands counters over, and now and then looks after the table.
-    pub fn on_tick(&mut self, registry: &mut Registry, told: &mut Told) {
-        registry.hand_over();
-        self.ticks = self.ticks.wrapping_add(1);
-        if self.founding.is_none() || self.ticks.is_multiple_of(TICKS_BETWEEN_LOOKS) {
-            self.look_after_table(told);
-        }
+        now.ok()
     }
 
     /// Joins the table again, in case there was none or the host has forgotten where it is, and sets the gauge
@@ -193,8 +273,41 @@ impl Root {
     }
 }
 
+/// Counts an answer, tells the log of a refusal and sends it.
+fn conclude(
+    answer: Answer<'_>,
+    now: Option<Now>,
+    meter: &Meter,
+    lines: &mut RefusalLines,
+    facts: &mut Facts<'_, CurrentRequest>,
+    registry: &mut Registry,
+    told: &mut Told,
+) -> Verdict {
+    let (plan, refused) = match answer {
+        Answer::Pass(decision, headers) => {
+            meter.count(&decision, registry);
+            return Verdict::Pass(headers);
+        }
+        Answer::Park => return Verdict::Parked,
+        Answer::Refuse(plan, refused) => (plan, refused),
+    };
+    meter.count(&refused.decision, registry);
+    if let Some(suppressed) = lines.admit(now.unwrap_or_default().monotonic) {
+        report(plan, &refused.decision, suppressed, facts);
+    }
+    if send(&refused.reply).is_err() {
+        told.tell(Incident::Reply);
+    }
+    Verdict::Answered
+}
+
 /// Writes a line about a refusal.
-fn report(plan: &Plan, decision: &Decision, suppressed: u64, facts: &mut Facts<'_, Request>) {
+fn report(
+    plan: &Plan,
+    decision: &Decision,
+    suppressed: u64,
+    facts: &mut Facts<'_, CurrentRequest>,
+) {
     let rule = decision
         .refusal
         .and_then(|refusal| plan.rules.get(refusal.rule));
@@ -233,6 +346,15 @@ fn send(reply: &LocalReply) -> call::Outcome<()> {
 }
 
 impl Told {
+    fn tell_all(&mut self, incidents: &Incidents) {
+        if let Some(fault) = incidents.fault {
+            self.tell(Incident::Store(fault));
+        }
+        if incidents.stats.corrupt > 0 {
+            self.tell(Incident::Corrupt);
+        }
+    }
+
     fn tell(&mut self, incident: Incident) {
         if let Some(line) = self.line(incident) {
             call::log(Level::Warn, &line);

@@ -158,9 +158,29 @@ pub struct Transaction<'a, D> {
 }
 
 impl<D: SharedData> Transaction<'_, D> {
+    /// Tests all entries and charges none; `None` when nothing refuses.
+    pub fn test_all(&mut self, entries: &mut [Entry<'_>]) -> Option<Settled> {
+        for (index, entry) in entries.iter_mut().enumerate() {
+            match self.test(entry) {
+                Ok(loaded) => entry.loaded = Some(loaded),
+                Err(fault) => {
+                    entry.fail(fault);
+                    if entry.demand.deny_on_fault {
+                        return Some(Settled::Unavailable(index));
+                    }
+                }
+            }
+        }
+        let refuses = entries.iter().any(Entry::refuses);
+        refuses.then_some(Settled::Refused)
+    }
+
     /// Tests all entries, then charges all of them or none.
     pub fn settle(&mut self, entries: &mut [Entry<'_>]) -> Settled {
-        let settled = self.test_and_charge(entries);
+        let settled = match self.test_all(entries) {
+            Some(refused) => refused,
+            None => self.charge_all(entries),
+        };
         if settled == Settled::Refused {
             for entry in entries.iter().filter(|entry| entry.adopted) {
                 self.keep_adopted(entry);
@@ -169,21 +189,7 @@ impl<D: SharedData> Transaction<'_, D> {
         settled
     }
 
-    fn test_and_charge(&mut self, entries: &mut [Entry<'_>]) -> Settled {
-        for (index, entry) in entries.iter_mut().enumerate() {
-            match self.test(entry) {
-                Ok(loaded) => entry.loaded = Some(loaded),
-                Err(fault) => {
-                    entry.fail(fault);
-                    if entry.demand.deny_on_fault {
-                        return Settled::Unavailable(index);
-                    }
-                }
-            }
-        }
-        if entries.iter().any(Entry::refuses) {
-            return Settled::Refused;
-        }
+    fn charge_all(&mut self, entries: &mut [Entry<'_>]) -> Settled {
         if entries.len() == 1 {
             return self.charge_in_turn(entries, &[0]);
         }

@@ -1,9 +1,10 @@
 //! The headers of a response that was not refused here, and how they join those that the upstream sent.
 
+use super::digits;
 use super::draft_11::{LIMITS, POLICY, Policies};
 use super::x_ratelimit::{REMAINING, XRateLimit};
-use super::{digits, pairs::Pairs};
 use crate::decision::Decision;
+use crate::pairs::Pairs;
 use crate::plan::Plan;
 use crate::units::Now;
 

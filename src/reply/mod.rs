@@ -7,15 +7,14 @@ pub mod headers;
 pub mod template;
 
 mod digits;
-mod pairs;
 mod problem;
 mod x_ratelimit;
 
 use self::draft_11::Policies;
-use self::pairs::Pairs;
 use self::problem::Refused;
 use self::template::{Template, Values};
 use crate::decision::{Decision, Quota, Reason};
+use crate::pairs::Pairs;
 use crate::plan::{Body, Plan};
 use crate::units::{Nanos, Now, Wait};
 
@@ -74,7 +73,7 @@ pub fn refusal(
     } else {
         body(&refused, status, now)
     };
-    let mut pairs = Pairs::new();
+    let mut pairs = Pairs::with_room();
     if let Some(content_type) = content_type {
         pairs.add_text("content-type", content_type);
     }

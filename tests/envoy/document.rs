@@ -1,5 +1,6 @@
 //! The Envoy configuration the tests run: JSON, which Envoy reads as well as YAML.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -27,6 +28,7 @@ pub struct Listener {
     document: Value,
     max_request_headers_kib: Option<u32>,
     forwarded_as_sent: bool,
+    limiter: Option<SocketAddr>,
     pub version: u32,
 }
 
@@ -43,6 +45,14 @@ impl Listener {
     pub fn max_request_headers_kib(self, kib: u32) -> Self {
         Self {
             max_request_headers_kib: Some(kib),
+            ..self
+        }
+    }
+
+    /// Has a cluster `ratelimit` at this address.
+    pub fn limiter(self, address: SocketAddr) -> Self {
+        Self {
+            limiter: Some(address),
             ..self
         }
     }
@@ -143,8 +153,15 @@ pub fn weir(document: &Value) -> Value {
     })
 }
 
-/// Everything but the listener under test: where to find it, and an upstream.
-pub fn bootstrap(dir: &Path) -> Value {
+/// Everything but the listener under test: where to find it, an upstream, and the service that it asks.
+pub fn bootstrap(dir: &Path, listener: &Listener) -> Value {
+    let upstream_at = json!({ "pipe": { "path": dir.join(UPSTREAM) } });
+    let mut clusters = vec![cluster("upstream", &upstream_at)];
+    clusters.extend(listener.limiter.map(|address| {
+        let (address, port) = (address.ip().to_string(), address.port());
+        let at = json!({ "socket_address": { "address": address, "port_value": port } });
+        cluster("ratelimit", &at)
+    }));
     json!({
         "node": { "id": "weir", "cluster": "weir" },
         "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
@@ -153,14 +170,18 @@ pub fn bootstrap(dir: &Path) -> Value {
             "path_config_source": { "path": dir.join(WATCHED), "watched_directory": { "path": dir } },
         } },
         "static_resources": {
-            "clusters": [{
-                "name": "upstream",
-                "load_assignment": { "cluster_name": "upstream", "endpoints": [{ "lb_endpoints": [
-                    { "endpoint": { "address": { "pipe": { "path": dir.join(UPSTREAM) } } } },
-                ] }] },
-            }],
+            "clusters": clusters,
             "listeners": [upstream(dir)],
         },
+    })
+}
+
+fn cluster(name: &str, address: &Value) -> Value {
+    json!({
+        "name": name,
+        "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [
+            { "endpoint": { "address": address } },
+        ] }] },
     })
 }
 

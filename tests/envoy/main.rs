@@ -20,9 +20,11 @@ mod document;
 #[allow(dead_code, reason = "shared with the benches")]
 mod proxy;
 mod readme;
+mod service;
 
 mod address;
 mod examples;
+mod global;
 mod harness;
 mod keys;
 mod limits;

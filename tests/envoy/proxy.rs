@@ -64,7 +64,7 @@ impl Host {
     /// Starts a proxy whose only dynamic listener runs the filter.
     pub async fn start(&self, listener: Listener) -> Envoy {
         let dir = TempDir::new().unwrap();
-        let bootstrap = document::bootstrap(dir.path());
+        let bootstrap = document::bootstrap(dir.path(), &listener);
         let mut envoy = self.spawn(dir, "bootstrap.json", &bootstrap.to_string());
         envoy.listener = listener;
         envoy.deliver();

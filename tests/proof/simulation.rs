@@ -13,7 +13,7 @@ use weir::config;
 use weir::decision::{Decision, Effect};
 use weir::engine::{Incidents, Met};
 use weir::facts::{Facts, Source, Unreadable};
-use weir::limiter::{Answer, Limiter};
+use weir::limiter::{Answer, Limiter, Request};
 use weir::local::limit::{Algorithm, Limit};
 use weir::local::store::{Dialect, Founding};
 use weir::units::{Instant, Nanos, Now, UnixTime};
@@ -106,12 +106,16 @@ impl Worker {
             .select(&mut facts, &mut self.met, |_| ());
         assert_eq!(unreadable, None);
         let mut incidents = Incidents::default();
-        let answer = self
-            .limiter
-            .answer(&self.met, Some(now), data, &mut incidents, || false);
+        let request = Request {
+            met: &self.met,
+            now: Some(now),
+            grpc: || false,
+        };
+        let answer = self.limiter.answer(request, data, &mut incidents);
         let decision = match &answer {
             Answer::Pass(decision, _) => decision,
             Answer::Refuse(_, refused) => &refused.decision,
+            Answer::Park => panic!("no rule is global"),
         };
         record.evicted += incidents.stats.evicted_indebted;
         record.note(decision, time);

@@ -188,6 +188,7 @@ fn rule((index, algorithms): (usize, Vec<(u32, Nanos, Algorithm)>)) -> Rule {
         key: Vec::new(),
         on_missing_key: OnMissingKey::Deny,
         on_fault: OnFault::Deny,
+        global: None,
     }
 }
 

@@ -56,6 +56,7 @@ fn rule(name: &str, limits: Vec<Limit>) -> Rule {
         on_missing_key: OnMissingKey::Deny,
         on_fault: OnFault::Deny,
         limits,
+        global: None,
     }
 }
 
@@ -71,6 +72,7 @@ pub(crate) fn plan() -> Plan {
     let minute = Nanos(60 * SECOND);
     Plan {
         enabled: true,
+        service: None,
         domain: "default".into(),
         rules: vec![
             rule(

@@ -3,7 +3,7 @@
 
 /// Fields on their way into one buffer.
 #[derive(Debug)]
-pub(super) struct Pairs {
+pub struct Pairs {
     count: u32,
     lengths: Vec<u8>,
     texts: Vec<u8>,
@@ -11,7 +11,8 @@ pub(super) struct Pairs {
 
 impl Pairs {
     /// None yet; with room for a refusal in both dialects by a rule or two.
-    pub(super) fn new() -> Self {
+    #[must_use]
+    pub fn with_room() -> Self {
         Self {
             count: 0,
             lengths: Vec::with_capacity(128),
@@ -20,7 +21,7 @@ impl Pairs {
     }
 
     /// Adds a field whose value `write` appends.
-    pub(super) fn add(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn add(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
         self.texts.extend_from_slice(name.as_bytes());
         self.texts.push(0);
         let start = self.texts.len();
@@ -33,12 +34,12 @@ impl Pairs {
     }
 
     /// Adds a field whose value is known.
-    pub(super) fn add_text(&mut self, name: &str, value: &str) {
+    pub fn add_text(&mut self, name: &str, value: &str) {
         self.add(name, |out| out.extend_from_slice(value.as_bytes()));
     }
 
     /// The buffer.
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub fn finish(self) -> Vec<u8> {
         let count = self.count.to_le_bytes();
         [&count, self.lengths.as_slice(), &self.texts].concat()
     }
@@ -58,13 +59,13 @@ mod tests {
 
     #[test]
     fn fields_are_laid_out_as_the_host_reads_them() {
-        let mut pairs = Pairs::new();
+        let mut pairs = Pairs::with_room();
         pairs.add("retry-after", |value| value.push(b'5'));
         pairs.add_text("x", "");
         assert_eq!(
             pairs.finish(),
             b"\x02\0\0\0\x0b\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0retry-after\x005\0x\0\0"
         );
-        assert_eq!(Pairs::new().finish(), [0; 4]);
+        assert_eq!(Pairs::with_room().finish(), [0; 4]);
     }
 }

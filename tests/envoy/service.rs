@@ -75,8 +75,24 @@ impl Service {
         self.server.wait().unwrap();
     }
 
-    /// Sends a signal to the service, such as `STOP`.
-    pub fn signal(&self, name: &str) {
+    /// Stops the service where it is: it accepts connections and answers none.
+    pub async fn stop(&self) {
+        self.signal("STOP");
+        // A signal has been sent before it has been obeyed.
+        let state = format!("/proc/{}/stat", self.server.id());
+        until("the service to stop", async || {
+            let state = fs::read_to_string(&state).unwrap();
+            state.rsplit(") ").next()?.starts_with('T').then_some(())
+        })
+        .await;
+    }
+
+    /// Lets a service that was stopped go on.
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
         let number = self.server.id().to_string();
         let kill = Command::new("kill").args(["-s", name, &number]).status();
         assert!(kill.unwrap().success());

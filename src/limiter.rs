@@ -162,3 +162,6 @@ fn tell(plan: &Plan, policies: &Policies, decision: &Decision, at: Now, grpc: bo
     let reply = reply::refusal(plan, policies, decision, at, grpc);
     reply.unwrap_or_else(LocalReply::unavailable)
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,9 +86,12 @@ impl Keyer {
 /// name as `generic_key`. `None` where [`Keyer::key`] finds no key.
 pub fn descriptor<S: Source>(
     rule: &Rule,
-    client_ip: &ClientIp,
+    plan: &Plan,
     facts: &mut Facts<'_, S>,
 ) -> Option<Descriptor> {
+    let client_ip = &plan.client_ip;
+    let service = plan.service.as_ref();
+    let keys = service.map_or(&[][..], |service| &service.joined_keys);
     let mut descriptor = Descriptor::default();
     let mut write = |part: &KeyPart, kind: Kind, value: &[u8]| {
         let name = &part.descriptor_key;
@@ -96,7 +99,7 @@ pub fn descriptor<S: Source>(
             (Kind::ClientIp, Some(address)) => {
                 descriptor.push(name, address.to_string().as_bytes())
             }
-            _ => descriptor.push(name, value),
+            _ => descriptor.push_apart(name, value, keys),
         }
     };
     let on_missing_key = match parts(rule, client_ip, facts, &mut write) {

@@ -127,7 +127,7 @@ impl Limiter {
             let Some(rule) = rule.filter(|rule| rule.global.is_some()) else {
                 continue;
             };
-            let Some(descriptor) = key::descriptor(rule, &plan.client_ip, facts) else {
+            let Some(descriptor) = key::descriptor(rule, plan, facts) else {
                 continue;
             };
             for (index, limit) in rule.limits.iter().enumerate() {

@@ -48,6 +48,9 @@ pub struct Service {
     pub max_wait: Nanos,
     /// What becomes of a request that gets none.
     pub on_error: OnError,
+    /// What values must not be taken for: the keys of all descriptors, where the service joins keys and values by `_`;
+    /// otherwise empty.
+    pub joined_keys: Vec<Box<str>>,
     /// The most requests that wait in one worker.
     pub max_parked: usize,
 }

@@ -6,6 +6,7 @@ use super::json::quote;
 use super::names::Names;
 use super::raw::{self, AddressFrom, Limits};
 use super::{global, key, limits, pattern, response};
+use crate::global::wire::Engine;
 use crate::plan::{AddressSource, ClientIp, Log, Match, Plan, Rule};
 
 /// Makes the plan; `None` when something was wrong, which has then been reported.
@@ -35,10 +36,16 @@ pub(super) fn plan(raw: raw::Document, reader: &mut Reader<'_>) -> Option<Plan> 
         .response
         .and_then(|raw| response::response(raw, &path, reader));
     let log = raw.log?;
+    let (rules, mut service) = (rules?, service?);
+    if let Some(service) = &mut service
+        && service.engine == Engine::EnvoyRatelimit
+    {
+        service.joined_keys = global::descriptor_keys(&rules);
+    }
     Some(Plan {
         enabled: raw.enabled?.0,
         domain: raw.domain?.0.0,
-        rules: rules?,
+        rules,
         client_ip: client_ip?,
         response: response?,
         max_keys: raw.store?.max_keys?.0.0.next_power_of_two(),
@@ -46,7 +53,7 @@ pub(super) fn plan(raw: raw::Document, reader: &mut Reader<'_>) -> Option<Plan> 
             refusals_per_second: log.refusals_per_second?.0,
             keys: log.keys?,
         },
-        service: service?,
+        service,
     })
 }
 

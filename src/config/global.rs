@@ -9,7 +9,7 @@ use super::raw;
 use crate::global::wire::Engine;
 use crate::local::gcra::Bucket;
 use crate::local::limit::{Algorithm, Limit};
-use crate::plan::{Global, KeyPart, Service};
+use crate::plan::{Global, KeyPart, Rule, Service};
 use crate::units::Nanos;
 
 /// Makes the service of a plan.
@@ -26,7 +26,21 @@ pub(super) fn service(raw: raw::Service) -> Option<Service> {
         max_wait: raw.max_wait?.0,
         on_error: raw.on_error?,
         max_parked: raw.max_parked?.0,
+        joined_keys: Vec::new(),
     })
+}
+
+/// The keys of all descriptors that the rules make.
+pub(super) fn descriptor_keys(rules: &[Rule]) -> Vec<Box<str>> {
+    let mut keys: Vec<Box<str>> = ["generic_key", "limit", "remote_address"]
+        .map(Box::from)
+        .to_vec();
+    for rule in rules.iter().filter(|rule| rule.global.is_some()) {
+        keys.extend(rule.key.iter().map(|part| part.descriptor_key.clone()));
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 /// What a document says of its service, as far as rules need to know it.

@@ -23,6 +23,23 @@ impl Descriptor {
         self.entries.push((key.into(), text));
     }
 
+    /// Appends an entry for a server that joins keys and values by `_`: a value with one of these `keys` between two of
+    /// them would pass for that key and what follows, so it stands as its digest.
+    pub fn push_apart(&mut self, key: &str, value: &[u8], keys: &[Box<str>]) {
+        let holds = |key: &str| {
+            let mut windows = value.windows(key.len() + 2);
+            windows.any(|window| {
+                let inner = window.strip_prefix(b"_");
+                inner.and_then(|inner| inner.strip_suffix(b"_")) == Some(key.as_bytes())
+            })
+        };
+        if keys.iter().any(|key| holds(key)) {
+            self.entries.push((key.into(), digest(value).into()));
+        } else {
+            self.push(key, value);
+        }
+    }
+
     /// The entries in order, keys first.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().map(|(key, value)| (&**key, &**value))
@@ -84,6 +101,28 @@ mod tests {
         let digest = text(b"\xff");
         assert_ne!(text(digest.as_bytes()), digest);
         assert_ne!(text(b"\xff\0"), digest);
+    }
+
+    #[test]
+    fn no_value_passes_for_a_key_and_its_value() {
+        let joined = |entries: &[(&str, &str)]| {
+            let keys = ["tenant".into(), "plan".into()];
+            let mut descriptor = Descriptor::default();
+            for (key, value) in entries {
+                descriptor.push_apart(key, value.as_bytes(), &keys);
+            }
+            let parts = descriptor.entries().flat_map(|(key, value)| [key, value]);
+            parts.collect::<Vec<_>>().join("_") + "_"
+        };
+        let gold = joined(&[("tenant", "y"), ("plan", "gold")]);
+        assert_eq!(gold, "tenant_y_plan_gold_");
+        assert_ne!(joined(&[("tenant", "y_plan_gold")]), gold);
+        assert_ne!(
+            joined(&[("tenant", "x_plan_y"), ("plan", "z")]),
+            joined(&[("tenant", "x"), ("plan", "y_plan_z")])
+        );
+        // Anything else stays what the server's own configuration may name.
+        assert_eq!(joined(&[("tenant", "a_b_plans_c")]), "tenant_a_b_plans_c_");
     }
 
     #[test]

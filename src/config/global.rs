@@ -36,10 +36,12 @@ pub(super) fn descriptor_keys(rules: &[Rule]) -> Vec<Box<str>> {
         .map(Box::from)
         .to_vec();
     for rule in rules.iter().filter(|rule| rule.global.is_some()) {
-        keys.extend(rule.key.iter().map(|part| part.descriptor_key.clone()));
+        for part in &rule.key {
+            if !keys.contains(&part.descriptor_key) {
+                keys.push(part.descriptor_key.clone());
+            }
+        }
     }
-    keys.sort_unstable();
-    keys.dedup();
     keys
 }
 

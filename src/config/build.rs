@@ -65,6 +65,7 @@ fn rules(
 ) -> Option<Vec<Rule>> {
     let mut names = Names::default();
     let mut policies = Names::default();
+    let mut descriptors = Names::default();
     raw.build(|index, raw| {
         let path = path.item(index);
         let name = raw.name.clone();
@@ -86,6 +87,16 @@ fn rules(
                  rename the rule or the limit"
             );
             return reader.refuse(&path, &message);
+        }
+        if let Some(rule) = &rule
+            && let Some(first) = global::descriptor_taken(rule, index, &mut descriptors)
+        {
+            let message = format!(
+                "the limiter would count it where it counts rules[{first}]; \
+                 name a part otherwise by \"as\", or add one such as {{\"constant\": {}}}",
+                quote(&rule.name)
+            );
+            return reader.refuse(&path.member("key"), &message);
         }
         rule
     })

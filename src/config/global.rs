@@ -4,12 +4,13 @@ use std::num::NonZeroU32;
 
 use super::decode::Reader;
 use super::error::Path;
+use super::json::shortened;
 use super::names::Names;
 use super::raw;
 use crate::global::wire::Engine;
 use crate::local::gcra::Bucket;
 use crate::local::limit::{Algorithm, Limit};
-use crate::plan::{Global, KeyPart, Rule, Service};
+use crate::plan::{Global, KeyPart, KeySource, Rule, Service};
 use crate::units::Nanos;
 
 /// Makes the service of a plan.
@@ -78,16 +79,8 @@ pub(super) fn global(
     };
     let (mode, service) = (raw.mode?, service?);
     let (engine, proxies) = (service.engine?, service.proxies?);
-    let mut names = Names::default();
-    for (index, part) in key.iter().enumerate() {
-        let taken = names.taken(&part.descriptor_key, index);
-        if let Some(first) = taken.filter(|_| !engine.takes_repeated_keys()) {
-            let message = format!(
-                "is in the descriptor what key[{first}] is; limitador takes a name once: \
-                 give one of them another by \"as\""
-            );
-            reader.refuse::<()>(&path.member("key").item(index), &message);
-        }
+    if !engine.takes_repeated_keys() {
+        refuse_repeated_keys(key, limits.len() > 1, &path.member("key"), reader);
     }
     let limits_path = path.member("limits");
     for (index, limit) in limits.iter().enumerate() {
@@ -100,6 +93,86 @@ pub(super) fn global(
         mode,
         share: share.collect(),
     })
+}
+
+/// The rule that has a descriptor of this one: a service would count both in one counter, and charge a request that
+/// meets both twice.
+///
+/// Descriptors are told apart by what a document says of them: their keys in order, and values that are fixed.
+pub(super) fn descriptor_taken(
+    rule: &Rule,
+    index: usize,
+    descriptors: &mut Names,
+) -> Option<usize> {
+    rule.global.as_ref()?;
+    let mut entries = String::new();
+    if rule.key.is_empty() {
+        describe("generic_key", Some(&rule.name), &mut entries);
+    }
+    for part in &rule.key {
+        let fixed = match &part.source {
+            KeySource::Constant(value) => Some(&**value),
+            _ => None,
+        };
+        for _ in 0..entries_of(part) {
+            describe(&part.descriptor_key, fixed, &mut entries);
+        }
+    }
+    let several = rule.limits.len() > 1;
+    rule.limits.iter().find_map(|limit| {
+        let mut entries = entries.clone();
+        if several {
+            describe("limit", Some(&limit.name), &mut entries);
+        }
+        descriptors.taken(&entries, index)
+    })
+}
+
+/// Appends an entry of a descriptor so that no list of them is another's text.
+fn describe(key: &str, fixed: Option<&str>, out: &mut String) {
+    out.push_str(&shortened(key, usize::MAX));
+    if let Some(value) = fixed {
+        out.push(':');
+        out.push_str(&shortened(value, usize::MAX));
+    }
+}
+
+/// How many entries of a descriptor a part of a key makes.
+fn entries_of(part: &KeyPart) -> usize {
+    match &part.source {
+        KeySource::PathTemplate(template) => template.captured(),
+        _ => 1,
+    }
+}
+
+/// Reports parts of a key that would be entries of one name, for Limitador.
+fn refuse_repeated_keys(
+    key: &[KeyPart],
+    several_limits: bool,
+    path: &Path<'_>,
+    reader: &mut Reader<'_>,
+) {
+    let mut names = Names::default();
+    for (index, part) in key.iter().enumerate() {
+        let taken = names.taken(&part.descriptor_key, index);
+        let message = if let Some(first) = taken {
+            format!(
+                "is in the descriptor what key[{first}] is; limitador takes a name once: \
+                 give one of them another by \"as\""
+            )
+        } else if several_limits && &*part.descriptor_key == "limit" {
+            "is in the descriptor what the name of a limit is; limitador takes a name once: \
+             give it another by \"as\""
+                .into()
+        } else if entries_of(part) > 1 {
+            "captures more than one segment; limitador takes a name once: \
+             take them as \"path_segment\" parts, with names by \"as\""
+                .into()
+        } else {
+            continue;
+        };
+        reader.refuse::<()>(&path.item(index), &message);
+    }
 }
 
 /// A limit by the number of proxies, at least 1.

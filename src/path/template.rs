@@ -67,6 +67,15 @@ impl Template {
         Ok(Self { segments })
     }
 
+    /// How many segments it captures, at least 1.
+    #[must_use]
+    pub fn captured(&self) -> usize {
+        let captures = self.segments.iter();
+        captures
+            .filter(|segment| **segment == Segment::Capture)
+            .count()
+    }
+
     /// The captured segments of `path`, in order; `None` when it does not have this shape, or when a
     /// segment that would be captured is empty.
     #[must_use]

@@ -8,6 +8,8 @@
     reason = "a test stops where it is surprised"
 )]
 
+#[path = "config/limiter.rs"]
+mod limiter;
 #[path = "config/properties.rs"]
 mod properties;
 

@@ -24,6 +24,7 @@ fn assert_sound(plan: &Plan) {
     let policies: BTreeSet<_> = limits().map(|limit| &limit.policy).collect();
     assert_eq!(policies.len(), limits().count());
     plan.rules.iter().for_each(assert_rule_is_sound);
+    assert_service_is_sound(plan);
     for (name, value) in &plan.response.add_headers {
         assert_eq!(**name, name.to_ascii_lowercase());
         assert!(!name.starts_with(':') && !value.contains(['\r', '\n', '\0']));
@@ -52,6 +53,27 @@ fn assert_rule_is_sound(rule: &Rule) {
     }
 }
 
+fn assert_service_is_sound(plan: &Plan) {
+    let Some(service) = &plan.service else {
+        assert!(plan.rules.iter().all(|rule| rule.global.is_none()));
+        return;
+    };
+    assert!((1..=60_000).contains(&service.timeout_ms));
+    assert!((1..=65_536).contains(&service.max_parked));
+    assert!(!service.cluster.is_empty() && !service.authority.is_empty());
+    for rule in &plan.rules {
+        let Some(global) = &rule.global else { continue };
+        assert_eq!(global.share.len(), rule.limits.len());
+        for (share, limit) in global.share.iter().zip(&rule.limits) {
+            assert!(share.capacity() <= limit.capacity() && share.per == limit.per);
+            assert_eq!(share.capacity() == 0, limit.capacity() == 0);
+            assert_eq!(service.engine.supports(limit, global.mode), Ok(()));
+        }
+        let keys: BTreeSet<_> = rule.key.iter().map(|part| &part.descriptor_key).collect();
+        assert!(service.engine.takes_repeated_keys() || keys.len() == rule.key.len());
+    }
+}
+
 /// Reads a document that may be anything.
 fn check(text: &[u8]) {
     match read(text) {
@@ -75,7 +97,8 @@ fn word() -> impl Strategy<Value = String> {
         skip shared deny on_fault allow limits unlimited requests per burst algorithm token_bucket fixed_window \
         sliding_window utc_offset +02:00 1s 500ms calendar_day calendar_month from x-forwarded-for \
         trusted_proxies 10.0.0.0/8 v4_prefix response status headers x-ratelimit ietf-draft-11 reset epoch \
-        retry_after body problem none text json add_headers store max_keys log keys hashed env SECRET REQUESTS \
+        limiter engine envoy_ratelimit gubernator limitador cluster authority proxies timeout max_wait on_error local \
+        max_parked global mode per_request as retry_after body problem none text json add_headers store max_keys log keys hashed env SECRET REQUESTS \
         UNSET default GET /api/** /users/{id} {rule} {{ (a|b)* ^/x$ \u{0} \u{1b}[31m é";
     let words: Vec<_> = WORDS.split_whitespace().map(str::to_owned).collect();
     prop_oneof![8 => select(words), 1 => any::<String>()]

@@ -1,0 +1,97 @@
+//! What a limiter and its rules are when a document does not say.
+
+use serde_json::{Value, json};
+use weir::local::limit::Algorithm;
+use weir::plan::{OnError, Plan, Rule};
+use weir::units::Nanos;
+
+use super::read;
+
+/// A document with these rules and the least that can be said of a limiter.
+fn plan(rules: &Value) -> Plan {
+    let limiter = json!({ "engine": "gubernator", "cluster": "quotas", "proxies": 3 });
+    let document = json!({ "limiter": limiter, "rules": rules });
+    read(&serde_json::to_vec(&document).unwrap()).unwrap()
+}
+
+fn rule(limits: &Value) -> Value {
+    json!({ "name": "a", "limits": limits, "global": { "mode": "per_request" } })
+}
+
+/// The first limit of the only rule, and this proxy's share of it.
+fn capacities(plan: &Plan) -> (u32, u32) {
+    let rule = &plan.rules[0];
+    let share = &rule.global.as_ref().unwrap().share[0];
+    (rule.limits[0].capacity(), share.capacity())
+}
+
+#[test]
+fn a_limiter_has_these_defaults() {
+    let service = plan(&json!([rule(&json!("unlimited"))])).service.unwrap();
+    assert_eq!(
+        (&*service.cluster, &*service.authority),
+        ("quotas", "quotas")
+    );
+    assert_eq!(service.timeout_ms, 250);
+    assert_eq!(service.max_wait, Nanos(20_000_000));
+    assert_eq!(service.on_error, OnError::Local);
+    assert_eq!(service.max_parked, 1_024);
+}
+
+#[test]
+fn a_global_rule_has_fixed_windows_by_default() {
+    let limits = json!([{ "requests": 10, "per": "1m" }]);
+    let local = json!({ "name": "b", "limits": limits });
+    let plan = plan(&json!([rule(&limits), local]));
+    let is_window =
+        |rule: &Rule| matches!(&rule.limits[0].algorithm, Algorithm::Window(w) if !w.sliding);
+    assert_eq!(
+        plan.rules.iter().map(is_window).collect::<Vec<_>>(),
+        [true, false]
+    );
+}
+
+#[test]
+fn a_proxy_s_share_is_a_part_and_one_at_least() {
+    for (requests, share) in [(10, 3), (3, 1), (2, 1), (0, 0)] {
+        let limits = json!([{ "requests": requests, "per": "1m" }]);
+        assert_eq!(
+            capacities(&plan(&json!([rule(&limits)]))),
+            (requests, share)
+        );
+    }
+    let bucket =
+        json!([{ "requests": 10, "per": "1m", "algorithm": "token_bucket", "burst": 100 }]);
+    assert_eq!(capacities(&plan(&json!([rule(&bucket)]))), (100, 33));
+}
+
+#[test]
+fn a_part_of_a_key_is_named_as_envoy_s_own_actions_name_it() {
+    let named = json!([
+        "client_ip", "method", "path", "host", "route",
+        { "header": "X-Tenant" }, { "cookie": "sid" }, { "query": "q" },
+        { "path_segment": 1 }, { "path_template": "/{a}/{b}" }, { "constant": "x" },
+        { "header": "x-b", "as": "b" },
+    ]);
+    let mut rule = rule(&json!([{ "requests": 10, "per": "1m" }]));
+    rule["key"] = named;
+    let plan = plan(&json!([rule]));
+    let names = plan.rules[0].key.iter().map(|part| &*part.descriptor_key);
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        [
+            "remote_address",
+            "method",
+            "path",
+            "host",
+            "route",
+            "x-tenant",
+            "sid",
+            "q",
+            "path_segment",
+            "path_template",
+            "generic_key",
+            "b"
+        ]
+    );
+}

@@ -177,8 +177,8 @@ impl<const MIN: u64, const MAX: u64> Decode for Span<MIN, MAX> {
         };
         match span {
             Ok(span) if bounds.contains(&span.0) => Some(Self(span)),
-            Ok(_) => reader.unexpected(path, node, &format!("{MIN}ms to {MAX}ms")),
-            Err(expected) => reader.unexpected(path, node, expected),
+            Err(DURATION) => reader.unexpected(path, node, DURATION),
+            Ok(_) | Err(_) => reader.unexpected(path, node, &format!("{MIN}ms to {MAX}ms")),
         }
     }
 }

@@ -17,7 +17,12 @@ pub(super) struct Known<'a> {
 impl Known<'_> {
     /// What was probably meant by `name`, or all that could be.
     pub fn hint(&self, name: &str) -> String {
-        if let Some(near) = nearest(name, self.names) {
+        let mut places = self.places.iter();
+        let elsewhere = places.find(|(_, fields)| fields.contains(&name));
+        // A name that is known elsewhere is here a slip of one letter at most: "keys" for "key", not "limits" for
+        // "limiter".
+        let is_meant = |near: &&str| elsewhere.is_none() || strsim::osa_distance(name, near) == 1;
+        if let Some(near) = nearest(name, self.names).filter(is_meant) {
             return format!("did you mean {}?", quote(near));
         }
         if let Some((outer, inner)) = name.split_once('.')
@@ -25,8 +30,7 @@ impl Known<'_> {
         {
             return format!("did you mean {}: {{{}: …}}?", quote(outer), quote(inner));
         }
-        let mut places = self.places.iter();
-        match places.find(|(_, fields)| fields.contains(&name)) {
+        match elsewhere {
             Some((place, _)) => format!("there is one in {place}"),
             None => format!("expected {}{}", alternatives(self.names), self.besides),
         }

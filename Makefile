@@ -6,6 +6,7 @@ SHELL := /bin/bash
 ENVOY_NEWEST := 1.40.0
 ENVOY_OLDEST := 1.36.2
 WASM_BINDGEN := 0.2.130
+RATELIMIT := v1.4.1-0.20260122083618-3fb702589d36
 RUST := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 TOOLS := $(CURDIR)/.tools
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -58,6 +59,16 @@ $(TOOLS)/bin/wasm-bindgen-test-runner:
 	$(call say,wasm-bindgen $(WASM_BINDGEN)$(comma) which runs the core's tests in Node)
 	@cargo install -q wasm-bindgen-cli --version $(WASM_BINDGEN) --debug --root $(TOOLS)
 
+$(TOOLS)/bin/service_cmd:
+	@command -v go >/dev/null || { echo 'go is missing: install Go 1.25.6 or newer first; it builds the rate limit service of the tests' >&2; exit 1; }
+	$(call say,envoyproxy/ratelimit$(comma) the rate limit service of the tests: about a minute)
+	@GOBIN=$(TOOLS)/bin go install github.com/envoyproxy/ratelimit/src/service_cmd@$(RATELIMIT)
+
+# The package may start a store of its own: the tests leave it alone, and start theirs on free ports.
+.PHONY: redis
+redis:
+	$(call debian,redis-server,redis-server)
+
 comma := ,
 
 # --- the module ---------------------------------------------------------------
@@ -94,7 +105,7 @@ check: rust ## format, lints, layering, unit tests: what must pass before a comm
 	@cargo test -q --locked --lib --test layering
 
 .PHONY: test
-test: check build envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runner ## everything, the shipped module in real Envoys included
+test: $(TOOLS)/bin/service_cmd redis check build envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runner ## everything, the shipped module in real Envoys included
 	$(call debian,curl,curl)
 	$(call say,the core as 32-bit wasm in Node)
 	@cargo test --locked --lib --target wasm32-unknown-unknown

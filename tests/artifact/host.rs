@@ -1,12 +1,14 @@
 //! What the host keeps for one VM: its streams, the trace of its calls, and the faults scripted into them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use wasmi::{Memory, TypedFunc};
 
 use crate::header_map::HeaderMap;
+use crate::http_calls::HttpCalls;
 use crate::process::Shared;
+use crate::queues::Queues;
 use crate::status;
 
 /// Host side of one VM; the data of its interpreter's store.
@@ -14,9 +16,17 @@ pub struct Host {
     pub process: Shared,
     /// The configuration of the root whose `proxy_on_configure` is running.
     pub configuration: Option<Vec<u8>>,
+    /// Every context that was announced and not deleted.
+    pub contexts: BTreeSet<u32>,
     pub streams: BTreeMap<u32, Stream>,
     /// The context whose callback is running.
     pub context: u32,
+    /// The context that calls are about in place of [`Self::context`].
+    pub effective: Option<u32>,
+    /// Whether the script kept the module from taking back what it had made effective.
+    pub effective_kept: bool,
+    pub queues: Queues,
+    pub http_calls: HttpCalls,
     pub script: Script,
     pub trace: Vec<String>,
     pub log: Vec<(u32, String)>,
@@ -32,8 +42,13 @@ impl Host {
         Self {
             process,
             configuration: None,
+            contexts: BTreeSet::new(),
             streams: BTreeMap::new(),
             context: 0,
+            effective: None,
+            effective_kept: false,
+            queues: Queues::default(),
+            http_calls: HttpCalls::default(),
             script: Script::default(),
             trace: Vec::new(),
             log: Vec::new(),
@@ -44,9 +59,20 @@ impl Host {
         }
     }
 
-    /// The stream whose callback is running.
+    /// The stream that calls are about: it was made effective, or its callback is running.
     pub fn stream(&mut self) -> Option<&mut Stream> {
-        self.streams.get_mut(&self.context)
+        self.streams.get_mut(&self.subject())
+    }
+
+    /// The root that calls are about, or that of the stream.
+    pub fn root(&self) -> u32 {
+        let subject = self.subject();
+        let stream = self.streams.get(&subject);
+        stream.map_or(subject, |stream| stream.root)
+    }
+
+    fn subject(&self) -> u32 {
+        self.effective.unwrap_or(self.context)
     }
 }
 
@@ -58,9 +84,22 @@ pub enum Phase {
     Neither,
 }
 
+/// Whether a request goes on by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Going,
+    /// It waits for the module.
+    Paused,
+    /// It waited, and the module let it go on.
+    Resumed,
+}
+
 /// One request and what became of it.
 #[derive(Clone, Debug)]
 pub struct Stream {
+    /// The root that it belongs to.
+    pub root: u32,
+    pub flow: Flow,
     pub request: HeaderMap,
     pub response: HeaderMap,
     /// By path. A property that is not in here is one that the script does not expect to be read; one

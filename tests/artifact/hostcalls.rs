@@ -10,6 +10,12 @@ use crate::process::Kind;
 use crate::shared_data::Dialect;
 use crate::status;
 
+/// Body of the answer to a call out.
+const CALL_ANSWER: u32 = 4;
+
+/// The configuration of the plugin.
+const CONFIGURATION: u32 = 7;
+
 /// All of them.
 pub fn link(linker: &mut Linker<Host>) -> Result<(), LinkerError> {
     linker
@@ -66,12 +72,13 @@ fn get_buffer(
         &kind.to_string(),
         (value, value_length),
         |host| {
-            let Some(all) = host
-                .configuration
-                .as_ref()
-                .filter(|_| kind == 7 && start == 0)
-            else {
-                return unexpected("only the configuration is there, only while configuring");
+            let all = match kind {
+                CONFIGURATION => host.configuration.as_ref(),
+                CALL_ANSWER => host.http_calls.answer.as_ref().map(|answer| &answer.body),
+                _ => None,
+            };
+            let Some(all) = all.filter(|_| start == 0) else {
+                return unexpected("the buffer is there from its begin, in its callback");
             };
             let length = usize::try_from(length).unwrap().min(all.len());
             Ok(all[..length].to_vec())

@@ -19,6 +19,8 @@ pub struct Process {
     pub realtime: u64,
     pub environment: Vec<(String, String)>,
     pub random: Random,
+    /// Names of the queues of all workers; each has its number from its place.
+    pub queue_names: Vec<String>,
 }
 
 impl Process {
@@ -31,6 +33,7 @@ impl Process {
             realtime: 1_767_268_800 * 1_000_000_000,
             environment: Vec::new(),
             random: Random(7),
+            queue_names: Vec::new(),
         }))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::header_map::HeaderMap;
-use crate::host::{Phase, Stream};
+use crate::host::{Flow, Phase, Stream};
 
 /// A request and the answer that its upstream would give.
 #[derive(Clone)]
@@ -38,6 +38,8 @@ impl Request {
         response.add(b":status", b"200");
         response.add(b"content-type", b"text/html");
         let stream = Stream {
+            root: 0,
+            flow: Flow::Going,
             request,
             response,
             properties: BTreeMap::new(),

@@ -5,9 +5,12 @@ use wasmi::errors::LinkerError;
 
 use crate::boundary::{Answer, Denied, Guest, bytes, data, effect, path, unexpected};
 use crate::header_map::{HeaderMap, show};
-use crate::host::{Host, Phase, Reply, Stream};
+use crate::host::{Flow, Host, Phase, Reply, Stream};
 use crate::shared_data::Dialect;
 use crate::status;
+
+/// Headers of the answer to a call out.
+const CALL_ANSWER: u32 = 6;
 
 /// All of them.
 pub fn link(linker: &mut Linker<Host>) -> Result<(), LinkerError> {
@@ -26,7 +29,9 @@ pub fn link(linker: &mut Linker<Host>) -> Result<(), LinkerError> {
         )?
         .func_wrap("env", "proxy_get_property", get_property)?
         .func_wrap("env", "proxy_set_property", set_property)?
-        .func_wrap("env", "proxy_send_local_response", send_local_response)?;
+        .func_wrap("env", "proxy_send_local_response", send_local_response)?
+        .func_wrap("env", "proxy_continue_stream", continue_stream)?
+        .func_wrap("env", "proxy_set_effective_context", set_effective_context)?;
     Ok(())
 }
 
@@ -159,6 +164,9 @@ fn send_local_response(
         if stream.phase != Phase::Request || stream.reply.is_some() {
             return unexpected("one reply, in the request phase");
         }
+        if stream.flow == Flow::Resumed {
+            return unexpected("the request was let go on");
+        }
         stream.response = headers.clone();
         stream
             .response
@@ -180,8 +188,48 @@ fn stream(host: &mut Host) -> Result<&mut Stream, Denied> {
         .map_or_else(|| unexpected("there is no stream"), Ok)
 }
 
+fn continue_stream(mut guest: Guest<'_>, direction: u32) -> Answer {
+    let name = match direction {
+        0 => "request",
+        _ => "?",
+    };
+    effect(&mut guest, "continue_stream", name, |host| {
+        let stream = stream(host)?;
+        if direction != 0 || stream.flow != Flow::Paused || stream.reply.is_some() {
+            return unexpected("only a request that waits goes on, once");
+        }
+        stream.flow = Flow::Resumed;
+        Ok(())
+    })
+}
+
+/// As Envoy does it; how a stream of Kong fares then is known to nobody.
+fn set_effective_context(mut guest: Guest<'_>, context: u32) -> Answer {
+    let is_root = !guest.data().streams.contains_key(&context);
+    let name = if is_root { "root" } else { "stream" };
+    let arguments = format!("{name} {context}");
+    let answer = effect(&mut guest, "set_effective_context", &arguments, |host| {
+        if host.process.borrow().dialect() == Dialect::Kong {
+            return unexpected("from the root no stream of Kong may be resumed");
+        }
+        if !host.contexts.contains(&context) {
+            return Err(Denied::Status(status::BAD_ARGUMENT));
+        }
+        host.effective = Some(context);
+        Ok(())
+    })?;
+    let host = guest.data_mut();
+    host.effective_kept |= answer != status::OK && is_root;
+    Ok(answer)
+}
+
 /// The map, where the hosts let it be reached: the request's in its phase only.
 fn header_map(host: &mut Host, map: u32) -> Result<&mut HeaderMap, Denied> {
+    if map == CALL_ANSWER {
+        let answer = host.http_calls.answer.as_mut();
+        let headers = answer.and_then(|answer| answer.headers.as_mut());
+        return headers.ok_or(Denied::Status(status::BAD_ARGUMENT));
+    }
     let stream = stream(host)?;
     match (map, stream.phase) {
         (0, Phase::Request) => Ok(&mut stream.request),
@@ -194,10 +242,11 @@ fn map_name(map: u32) -> &'static str {
     match map {
         0 => "request",
         2 => "response",
+        CALL_ANSWER => "answer",
         _ => "?",
     }
 }
 
-fn line((name, value): &(Vec<u8>, Vec<u8>)) -> String {
+pub fn line((name, value): &(Vec<u8>, Vec<u8>)) -> String {
     format!("\n    {}: {}", show(name), show(value))
 }

@@ -3,11 +3,12 @@
 use wasmi::{Instance, Linker, Store, WasmParams, WasmResults};
 
 use crate::header_map::HeaderMap;
-use crate::host::{Host, Phase, Reply, Script, Stream};
+use crate::host::{Flow, Host, Phase, Reply, Script, Stream};
+use crate::http_calls::CallAnswer;
 use crate::module::artifact;
 use crate::process::Shared;
 use crate::request::Request;
-use crate::{hostcalls, stream_calls, wasi};
+use crate::{hostcalls, http_calls, queues, stream_calls, wasi};
 
 /// More than any callback may burn; an endless loop ends here.
 const FUEL: u64 = 200_000_000;
@@ -57,6 +58,8 @@ impl Worker {
         let mut linker = Linker::new(&artifact.engine);
         hostcalls::link(&mut linker).unwrap();
         stream_calls::link(&mut linker).unwrap();
+        queues::link(&mut linker).unwrap();
+        http_calls::link(&mut linker).unwrap();
         wasi::link(&mut linker).unwrap();
         let instance = linker
             .instantiate_and_start(&mut store, &artifact.module)
@@ -138,7 +141,9 @@ impl Worker {
     /// A new stream of that root.
     pub fn open(&mut self, root: Root, request: &Request) -> u32 {
         let id = self.next_context();
-        self.store.data_mut().streams.insert(id, request.stream());
+        let mut stream = request.stream();
+        stream.root = root.id;
+        self.store.data_mut().streams.insert(id, stream);
         self.callback::<(u32, u32), ()>("proxy_on_context_create", id, (id, root.id));
         id
     }
@@ -151,7 +156,10 @@ impl Worker {
             .map_or(0, |stream| stream.request.0.len());
         let count = u32::try_from(count).unwrap();
         let action = self.callback("proxy_on_request_headers", stream, (stream, count, 1_u32));
-        self.enter(stream, Phase::Neither);
+        match self.stream(stream) {
+            Some(stream) if action == 1 && stream.reply.is_none() => stream.flow = Flow::Paused,
+            _ => self.enter(stream, Phase::Neither),
+        }
         action
     }
 
@@ -176,10 +184,40 @@ impl Worker {
     /// `proxy_on_delete` alone, for any context.
     pub fn delete(&mut self, context: u32) {
         self.callback::<u32, ()>("proxy_on_delete", context, context);
+        self.store.data_mut().contexts.remove(&context);
     }
 
     pub fn tick(&mut self, root: Root) {
         self.callback::<u32, ()>("proxy_on_tick", root.id, root.id);
+    }
+
+    /// Wakes the root whose queue got the oldest message that nobody was woken for; false when there is none.
+    pub fn wake(&mut self) -> bool {
+        let Some((root, queue)) = self.store.data_mut().queues.wake() else {
+            return false;
+        };
+        if self.host().contexts.contains(&root) {
+            self.callback::<(u32, u32), ()>("proxy_on_queue_ready", root, (root, queue));
+        }
+        true
+    }
+
+    /// The answer to a call under way.
+    pub fn answer(&mut self, call: u32, answer: CallAnswer) {
+        let known = self.store.data_mut().http_calls.under_way.remove(&call);
+        self.answer_to(known.unwrap().root, call, answer);
+    }
+
+    /// An answer to any root, to a call of any number.
+    pub fn answer_to(&mut self, root: u32, call: u32, answer: CallAnswer) {
+        let headers = answer.headers.as_ref().map_or(0, |headers| headers.0.len());
+        let headers = u32::try_from(headers).unwrap();
+        let length = answer.announced;
+        self.store.data_mut().http_calls.answer = Some(answer);
+        let name = "proxy_on_http_call_response";
+        let params = (root, call, headers, length, 0);
+        self.callback::<(u32, u32, u32, u32, u32), ()>(name, root, params);
+        self.store.data_mut().http_calls.answer = None;
     }
 
     /// Faults for the calls from here on.
@@ -207,6 +245,7 @@ impl Worker {
 
     fn next_context(&mut self) -> u32 {
         self.contexts += 1;
+        self.store.data_mut().contexts.insert(self.contexts);
         self.contexts
     }
 
@@ -226,7 +265,8 @@ impl Worker {
         Params: WasmParams,
         Results: WasmResults + Default + Shown,
     {
-        self.store.data_mut().context = context;
+        let host = self.store.data_mut();
+        (host.context, host.effective, host.effective_kept) = (context, None, false);
         if self.instance.get_func(&self.store, name).is_none() {
             return Results::default();
         }
@@ -239,7 +279,23 @@ impl Worker {
         for line in &mut trace[at..] {
             *line = format!("    {}", line.replace('\n', "\n    "));
         }
+        self.settle(name);
         results
+    }
+
+    /// What the host does after a callback: requests that were let go on or answered in it leave their phase.
+    fn settle(&mut self, name: &str) {
+        let host = self.store.data_mut();
+        let effective = host.effective.filter(|context| *context != host.context);
+        if let Some(stream) = effective.filter(|_| !host.effective_kept) {
+            panic!("{name}: stream {stream} was left effective");
+        }
+        for stream in host.streams.values_mut() {
+            if stream.flow == Flow::Resumed || stream.reply.is_some() {
+                stream.flow = Flow::Going;
+                stream.phase = Phase::Neither;
+            }
+        }
     }
 
     fn call<Params, Results>(&mut self, name: &str, params: Params) -> Results

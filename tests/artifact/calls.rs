@@ -14,7 +14,7 @@ fn check(case: &str, exchange: &Exchange) {
 }
 
 /// A run of one line is written once.
-fn check_trace(case: &str, trace: &[String]) {
+pub fn check_trace(case: &str, trace: &[String]) {
     let runs = trace.chunk_by(|a, b| a == b).map(|run| match run.len() {
         1 => run[0].clone(),
         times => format!("{} ({times} times)", run[0]),

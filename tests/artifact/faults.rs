@@ -8,7 +8,7 @@ use crate::shared_data::Dialect;
 use crate::worker::Exchange;
 
 /// The statuses of the ABI and some that it does not list.
-const STATUSES: [i32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 77, -1, i32::MIN];
+pub const STATUSES: [i32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 77, -1, i32::MIN];
 
 const KEYED_BY_EVERYTHING: &str = r#"{"rules": [
     {"name": "per-client", "key": ["client_ip"], "limits": [

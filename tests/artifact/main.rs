@@ -31,6 +31,7 @@ mod queues;
 mod request;
 mod scene;
 mod service;
+mod service_faults;
 mod shared_data;
 mod status;
 mod stream_calls;

@@ -22,7 +22,11 @@ pub fn on_error(action: &str) -> String {
 /// An answer of the service: for each descriptor what is left, or `None` for one that is over.
 pub fn told(remaining: &[Option<u32>]) -> CallAnswer {
     let status = |remaining: &Option<u32>| {
-        let code = if remaining.is_some() { "OK" } else { "OVER_LIMIT" };
+        let code = if remaining.is_some() {
+            "OK"
+        } else {
+            "OVER_LIMIT"
+        };
         let left = remaining.filter(|left| *left > 0);
         let left = left.map_or_else(String::new, |left| format!(r#""limitRemaining":{left}, "#));
         format!(
@@ -42,7 +46,10 @@ pub fn told(remaining: &[Option<u32>]) -> CallAnswer {
 
 /// What the proxy itself answers with in place of a service that is gone.
 pub fn gone() -> CallAnswer {
-    CallAnswer::new("503", b"upstream connect error or disconnect/reset before headers")
+    CallAnswer::new(
+        "503",
+        b"upstream connect error or disconnect/reset before headers",
+    )
 }
 
 /// The request of a client of its own.
@@ -56,7 +63,11 @@ impl Scene {
     pub fn park(&mut self, request: &Request) -> u32 {
         let stream = self.worker.open(self.root, request);
         assert_eq!(self.worker.request_headers(stream), 1);
-        assert!(self.waits(stream), "{:?}", self.worker.host().streams[&stream]);
+        assert!(
+            self.waits(stream),
+            "{:?}",
+            self.worker.host().streams[&stream]
+        );
         stream
     }
 

@@ -82,7 +82,9 @@ fn requests_that_have_waited_too_long() {
     scene.tick_late();
     assert_eq!(scene.end(&streams), [true, true]);
     check("overdue", &mut scene);
-    scene.worker.answer(scene.call(), told(&[Some(41), Some(40)]));
+    scene
+        .worker
+        .answer(scene.call(), told(&[Some(41), Some(40)]));
     check("overdue-answer", &mut scene);
 }
 

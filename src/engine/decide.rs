@@ -140,6 +140,9 @@ impl Engine {
 
     /// A refusal by what the service told, or because it told nothing.
     fn refused_by_service(&self, met: &[Met], asked: Asked<'_>) -> Option<Decision> {
+        if asked == Asked::Nothing {
+            return None;
+        }
         let effect = |met: &Met| match (self.global(met), asked) {
             (Some(_), Asked::Told(quotas)) => {
                 let refuses = |quota: &Quota| quota.rule == met.rule && quota.violated.is_some();
@@ -180,9 +183,9 @@ impl Engine {
         decision.rules.reserve_exact(met.len());
         let mut entries = entries.iter().enumerate();
         for met in met {
-            let entry = match self.demand(*met, asked) {
-                Some(_) => entries.next(),
-                None => None,
+            let entry = match self.is_counted_here(met, asked) {
+                true => entries.next(),
+                false => None,
             };
             let Some((at, entry)) = entry else {
                 let effect = match asked {
@@ -236,23 +239,32 @@ impl Engine {
     fn entries<'e>(&'e self, met: &[Met], asked: Asked<'_>, table: &Table) -> Vec<Entry<'e>> {
         let mut entries = Vec::with_capacity(met.len());
         for met in met {
-            let demand = self.demand(*met, asked);
-            entries.extend(demand.map(|demand| Entry::new(demand, table)));
+            if self.is_counted_here(met, asked)
+                && let Some(demand) = self.demand(*met)
+            {
+                entries.push(Entry::new(demand, table));
+            }
         }
         entries
     }
 
-    /// What a rule asks of this proxy's own counters: a global one only its share, and only when the service did
-    /// not say.
-    fn demand(&self, met: Met, asked: Asked<'_>) -> Option<Demand<'_>> {
-        let rule = self.plan.rules.get(met.rule)?;
-        let limits = match (&rule.global, self.global(&met), asked) {
-            (None, ..) => &rule.limits,
-            (Some(global), Some(OnError::Local), Asked::Failed) => &global.share,
-            _ => return None,
+    /// Whether this proxy's own counters are asked: for a global rule only when the service did not say.
+    fn is_counted_here(&self, met: &Met, asked: Asked<'_>) -> bool {
+        let here = match self.global(met) {
+            None => true,
+            Some(on_error) => on_error == OnError::Local && asked == Asked::Failed,
         };
+        here && met.fingerprint().is_some()
+    }
+
+    /// What a rule asks of this proxy's own counters; a global one asks for its share.
+    fn demand(&self, met: Met) -> Option<Demand<'_>> {
+        let rule = self.plan.rules.get(met.rule)?;
         Some(Demand {
-            limits,
+            limits: match &rule.global {
+                None => &rule.limits,
+                Some(global) => &global.share,
+            },
             tag: self.tags.get(met.rule).copied().unwrap_or(0),
             fingerprint: met.fingerprint()?,
             cost: COST,
@@ -263,14 +275,14 @@ impl Engine {
     /// Whether any of these rules is kept by the service.
     #[must_use]
     pub fn asks_service(&self, met: &[Met]) -> bool {
-        met.iter().any(|met| self.global(met).is_some())
+        self.plan.service.is_some() && met.iter().any(|met| self.global(met).is_some())
     }
 
     /// What holds for a global rule when the service does not say; `None` for any other.
     fn global(&self, met: &Met) -> Option<OnError> {
+        let service = self.plan.service.as_ref()?;
         let rule = self.plan.rules.get(met.rule)?;
-        rule.global.as_ref()?;
-        self.plan.service.as_ref().map(|service| service.on_error)
+        rule.global.as_ref().map(|_| service.on_error)
     }
 
     fn denies_on_fault(&self, met: &Met) -> bool {

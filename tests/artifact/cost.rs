@@ -28,7 +28,7 @@ const BUDGETS: [Budget; 6] = [
     },
     Budget {
         case: "admit",
-        fuel: 20_500,
+        fuel: 21_000,
         blocks: 2,
         run: admit,
     },

@@ -82,8 +82,9 @@ impl Keyer {
 }
 
 /// What a rate limit service is told that a request is counted by under a global rule: the key's parts in order,
-/// each with its name; of a rule without parts, and of requests without a key that share one counter, the rule's
-/// name as `generic_key`. `None` where [`Keyer::key`] finds no key.
+/// each with its name; of a rule without parts, and of requests without a key, the rule's name as `generic_key`,
+/// with the `remote_address` behind it where that counts in place of the key. `None` where [`Keyer::key`] finds no
+/// key.
 pub fn descriptor<S: Source>(
     rule: &Rule,
     plan: &Plan,
@@ -107,24 +108,27 @@ pub fn descriptor<S: Source>(
         Ok(()) => OnMissingKey::Shared,
         Err(missing) => rule.on_missing(missing),
     };
-    let mut whole = Descriptor::default();
+    let mut keyless = Descriptor::default();
+    keyless.push("generic_key", rule.name.as_bytes());
     match on_missing_key {
         OnMissingKey::Skip | OnMissingKey::Deny => return None,
-        OnMissingKey::ClientIp if let Some(address) = facts.client_ip(client_ip) => {
-            whole.push("remote_address", address.to_string().as_bytes());
+        OnMissingKey::ClientIp => {
+            if let Some(address) = facts.client_ip(client_ip) {
+                keyless.push("remote_address", address.to_string().as_bytes());
+            }
         }
-        OnMissingKey::ClientIp | OnMissingKey::Shared => {
-            whole.push("generic_key", rule.name.as_bytes());
-        }
+        OnMissingKey::Shared => {}
     }
-    Some(whole)
+    Some(keyless)
 }
 
 impl Rule {
     /// What it does with a request whose key is missing.
     fn on_missing(&self, missing: Missing) -> OnMissingKey {
         match (self.on_missing_key, missing) {
-            // Or a client would leave the rule by sending its credential twice.
+            // Or a client would leave the rule by sending its credential twice. What a service would be asked
+            // instead, it has no limit for.
+            (OnMissingKey::Skip, Missing::Repeated) if self.global.is_some() => OnMissingKey::Deny,
             (OnMissingKey::Skip, Missing::Repeated) => OnMissingKey::ClientIp,
             (on_missing_key, _) => on_missing_key,
         }

@@ -99,7 +99,7 @@ impl Limiter {
                 .decide(met, Asked::Nothing, now, data, incidents),
             None => self.engine.decide_without_counters(met),
         };
-        self.told(decision, at, grpc)
+        self.told(decision, at, true, grpc)
     }
 
     /// Answers a request that was parked, now that the service has spoken or will not.
@@ -115,7 +115,9 @@ impl Limiter {
             Some(now) => self.engine.decide(met, asked, now, data, incidents),
             None => self.engine.decide_without_counters(met),
         };
-        self.told(decision, now.unwrap_or_default(), grpc)
+        // What this proxy's share refused, the service may admit as soon as it is back.
+        let lasts = asked != Asked::Failed;
+        self.told(decision, now.unwrap_or_default(), lasts, grpc)
     }
 
     /// What the service is to be asked about a request that meets these rules.
@@ -145,7 +147,14 @@ impl Limiter {
         questions
     }
 
-    fn told(&mut self, decision: Decision, at: Now, grpc: impl FnOnce() -> bool) -> Answer<'_> {
+    /// Tells a decision. A refusal that `lasts` is not decided again before its time.
+    fn told(
+        &mut self,
+        decision: Decision,
+        at: Now,
+        lasts: bool,
+        grpc: impl FnOnce() -> bool,
+    ) -> Answer<'_> {
         let (plan, policies) = (self.engine.plan(), &self.policies);
         if decision.refusal.is_none() {
             let shown = plan.response.shows_quotas();
@@ -154,7 +163,11 @@ impl Limiter {
         }
         let reply = tell(plan, policies, &decision, at, grpc());
         let refused = Refused { decision, reply };
-        Answer::Refuse(plan, self.refusals.remember(refused, at.monotonic))
+        let refused = match lasts {
+            true => self.refusals.remember(refused, at.monotonic),
+            false => self.refusals.pass(refused),
+        };
+        Answer::Refuse(plan, refused)
     }
 }
 

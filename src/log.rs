@@ -114,13 +114,15 @@ pub enum Incident {
     Reply,
     /// A rate limit service cannot be asked, or does not answer as it should.
     Service(wire::Fault),
+    /// A rate limit service has no limit for what a rule asks.
+    Unmatched,
     /// A metric cannot be defined.
     Metric,
 }
 
 /// Which kinds of incidents the log was told of already.
 #[derive(Debug, Default)]
-pub struct Told(u8);
+pub struct Told(u16);
 
 impl Told {
     /// Nothing was told yet.
@@ -141,6 +143,10 @@ impl Told {
             Incident::Metric => (5, "a metric cannot be defined"),
             Incident::Facts(_) => (6, "a request's headers, address or route cannot be read"),
             Incident::Service(_) => (7, "the limiter cannot be asked"),
+            Incident::Unmatched => (
+                8,
+                "the limiter has no limit for what a rule asks, so all pass uncharged",
+            ),
         };
         let bit = 1 << kind;
         if self.0 & bit != 0 {
@@ -246,6 +252,7 @@ mod tests {
             Incident::Metric,
             Incident::Facts(Unreadable(2)),
             Incident::Service(wire::Fault::Timeout),
+            Incident::Unmatched,
         ] {
             assert!(told.line(other).is_some());
             assert!(told.line(other).is_none());

@@ -140,7 +140,7 @@ pub enum PathForm {
 pub struct KeyPart {
     /// Where its value comes from.
     pub source: KeySource,
-    /// What it is called in a descriptor, `[A-Za-z0-9_.-]{1,64}`.
+    /// What it is called in a descriptor: the name of what it is, or what the configuration says, 1 to 1,024 bytes.
     pub descriptor_key: Box<str>,
 }
 
@@ -177,7 +177,8 @@ pub enum KeySource {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnMissingKey {
     /// The rule does not apply; but a request that sends the part more than once is counted as under
-    /// [`Self::ClientIp`], or whoever sends a credential twice would leave the rule.
+    /// [`Self::ClientIp`], by a global rule refused as under [`Self::Deny`], or whoever sends a credential twice would
+    /// leave the rule.
     #[default]
     Skip,
     /// One counter for all such requests.

@@ -77,8 +77,7 @@ impl Refusals {
         let wait = decision.refused_for().filter(|_| by_limits && all_asked);
         let slot = slot(decision.rules.iter().map(|rule| rule.fingerprint));
         let (Some(wait), Some(Slot(slot))) = (wait, slot) else {
-            self.passing = refused;
-            return &self.passing;
+            return self.pass(refused);
         };
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS, || None);
@@ -96,6 +95,12 @@ impl Refusals {
                 &place.insert(remembered).told
             }
         }
+    }
+
+    /// Keeps a refusal for this request only.
+    pub fn pass(&mut self, refused: Refused) -> &Refused {
+        self.passing = refused;
+        &self.passing
     }
 
     /// Where it is remembered that a request which meets these rules is refused still.

@@ -192,9 +192,11 @@ impl Engine {
                     Asked::Told(quotas) if self.global(met).is_some() => {
                         let of_rule = |quota: &&Quota| quota.rule == met.rule;
                         decision.quotas.extend(quotas.iter().filter(of_rule));
-                        match admitted {
-                            true => Effect::Charged,
-                            false => Effect::Passed,
+                        match (admitted, quotas.iter().any(|quota| of_rule(&quota))) {
+                            (true, true) => Effect::Charged,
+                            // It has no such limit, and would admit anything.
+                            (true, false) => Effect::Uncharged,
+                            (false, _) => Effect::Passed,
                         }
                     }
                     Asked::Nothing if self.global(met).is_some() => Effect::Passed,
@@ -275,7 +277,12 @@ impl Engine {
     /// Whether any of these rules is kept by the service.
     #[must_use]
     pub fn asks_service(&self, met: &[Met]) -> bool {
-        self.plan.service.is_some() && met.iter().any(|met| self.global(met).is_some())
+        let asked = |met: &&Met| met.fingerprint().is_some();
+        self.plan.service.is_some()
+            && met
+                .iter()
+                .filter(asked)
+                .any(|met| self.global(met).is_some())
     }
 
     /// What holds for a global rule when the service does not say; `None` for any other.

@@ -51,10 +51,11 @@ pub fn quota(question: &Question, limit: &Limit, told: &Told, now: UnixTime) -> 
     let end = counter.reset.map(|reset| reset.latest(now, limit.per));
     let reset = end.map_or(limit.per, |end| Nanos(end.0.saturating_sub(now.0)));
     let wait = Wait::After(reset.max(Nanos(1)));
+    let remaining = counter.remaining.filter(|_| told.granted);
     Some(Quota {
         rule: question.rule,
         limit: question.limit,
-        remaining: counter.remaining.filter(|_| told.granted).unwrap_or(0),
+        remaining: remaining.unwrap_or(0).min(limit.capacity()),
         reset,
         violated: (!told.granted).then_some(wait),
     })

@@ -28,6 +28,8 @@ pub struct Reply {
     pub answered: Vec<Answered>,
     /// Why nothing could be learnt from it.
     pub fault: Option<Fault>,
+    /// Whether the service has no limit for something that it was asked.
+    pub unmatched: bool,
 }
 
 impl Client {
@@ -117,6 +119,10 @@ impl Client {
             .ok_or(Fault::Unreachable)
             .and_then(|engine| read(engine, questions.len(), body_len));
         let fault = told.as_ref().err().copied();
+        let unmatched = told.as_ref().is_ok_and(|told| {
+            let mut told = told.iter().flatten();
+            told.any(|told| told.counter.is_none())
+        });
         let quotas = told.ok().map(|told| {
             let each = questions.iter().zip(told);
             let each = each.map(|(question, told)| {
@@ -128,6 +134,7 @@ impl Client {
         Reply {
             answered: self.parking.answered(call, quotas),
             fault,
+            unmatched,
         }
     }
 

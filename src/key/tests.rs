@@ -296,3 +296,62 @@ fn a_host_is_compared_without_case_port_and_final_dot() {
     assert_eq!(of("[2001:db8::1]:80"), of("[2001:DB8::1]"));
     assert_ne!(of("a.example"), of("b.example"));
 }
+
+/// What a service is asked about a request under a global rule with this key and `on_missing_key`.
+fn asked(key: &str, missing: &str, mut request: Request) -> Option<String> {
+    let plan = format!(
+        r#"{{"limiter": {{"engine": "envoy_ratelimit", "cluster": "c", "proxies": 1}},
+            "rules": [{{"name": "r", "key": {key}, "on_missing_key": "{missing}",
+            "global": {{"mode": "per_request"}}, "limits": [{{"requests": 1, "per": "1s"}}]}}]}}"#
+    );
+    let plan = config::load(plan.as_bytes(), &|_| None).unwrap();
+    let facts = &mut Facts::new(&mut request);
+    let rule = &plan.rules[0];
+    let found = Keyer::new(&plan, &[7; 16]).key(0, rule, &plan.client_ip, facts);
+    let descriptor = descriptor(rule, &plan, facts);
+    assert_eq!(descriptor.is_some(), matches!(found, Key::Found(_)));
+    let entries = descriptor?;
+    let entries = entries
+        .entries()
+        .map(|(key, value)| format!("{key}={value}"));
+    Some(entries.collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn a_service_is_asked_for_the_parts_of_the_key() {
+    let request = || {
+        get(&[
+            ("x-tenant", "acme"),
+            (":method", "get"),
+            (":path", "/a/7?k=%41"),
+        ])
+    };
+    for (key, expected) in [
+        ("[]", "generic_key=r"),
+        (
+            r#"["client_ip", "method"]"#,
+            "remote_address=192.0.2.7 method=GET",
+        ),
+        (r#"[{"header": "X-Tenant"}]"#, "x-tenant=acme"),
+        (r#"[{"header": "x-tenant", "as": "tenant"}]"#, "tenant=acme"),
+        (
+            r#"[{"query": "k"}, {"path_template": "/a/{id}", "as": "id"}]"#,
+            "k=A id=7",
+        ),
+        (r#"[{"constant": "v"}, "route"]"#, "generic_key=v route=r"),
+    ] {
+        assert_eq!(asked(key, "skip", request()).unwrap(), expected, "{key}");
+    }
+}
+
+#[test]
+fn who_has_no_key_is_asked_for_under_the_rule_s_own_name() {
+    let key = r#"[{"header": "a"}]"#;
+    assert_eq!(asked(key, "skip", get(&[])), None);
+    assert_eq!(asked(key, "deny", get(&[])), None);
+    assert_eq!(asked(key, "shared", get(&[])).unwrap(), "generic_key=r");
+    let by_address = "generic_key=r remote_address=192.0.2.7";
+    assert_eq!(asked(key, "client_ip", get(&[])).unwrap(), by_address);
+    // A credential that is sent twice is refused: for its address the service has no limit.
+    assert_eq!(asked(key, "skip", get(&[("a", "1"), ("a", "1")])), None);
+}

@@ -172,13 +172,15 @@ fn a_service_that_does_not_say_leaves_it_to_on_error() {
     }
     let decision = world.resume("192.0.2.3", Asked::Failed);
     assert_eq!(effects(&decision), [Effect::Passed, Effect::Refused]);
+    // The service is asked again all the same.
+    assert_eq!(world.ask("192.0.2.3"), None);
 }
 
 #[test]
 fn a_service_without_such_a_limit_admits_and_says_nothing() {
     let mut world = World::new("deny");
     let decision = world.resume("192.0.2.1", Asked::Told(&[]));
-    assert_eq!(effects(&decision), [Effect::Charged; 2]);
+    assert_eq!(effects(&decision), [Effect::Charged, Effect::Uncharged]);
     assert_eq!(decision.quotas.len(), 1);
 }
 

@@ -225,3 +225,26 @@ async fn clients_that_go_while_they_wait_take_nobody_along() {
         );
     }
 }
+
+/// A service without such a limit would admit anything: it does, and everybody can see it.
+#[tokio::test]
+async fn what_the_service_has_no_limit_for_passes_and_is_seen() {
+    for host in proxy::everywhere() {
+        let service = Service::start(LIMITS).await;
+        let mut filter = per_tenant("deny", PATIENT);
+        filter["rules"][0]["key"][0]["as"] = "tennant".into();
+        let envoy = proxy(&host, &service, &filter).await;
+        let mut caller = envoy.connect().await;
+        let acme = || get("/").header("x-tenant", "acme");
+        assert_eq!(caller.statuses(7, acme).await, [200; 7]);
+        counted(&envoy, "rule.per-tenant.uncharged", 7).await;
+        assert_eq!(counter(&envoy, "rule.per-tenant.allowed").await, 0);
+        assert!(
+            envoy
+                .log()
+                .contains("the limiter has no limit for what a rule asks")
+        );
+        let twice = get("/").header("x-tenant", "a").header("x-tenant", "a");
+        assert_eq!(caller.send(twice).await.status, 403);
+    }
+}

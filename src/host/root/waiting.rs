@@ -62,6 +62,9 @@ impl Root {
             self.meter.count_service(ServiceCount::Errors, 1, registry);
             told.tell(Incident::Service(fault));
         }
+        if reply.unmatched {
+            told.tell(Incident::Unmatched);
+        }
         let mut resumed = self.resume(reply.answered, now, registry, told);
         resumed.extend(self.ask(registry, told));
         resumed

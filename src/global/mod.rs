@@ -1,9 +1,12 @@
 //! Quotas that several proxies share, kept by a limiter that they all ask.
 //!
 //! Every admitted request was debited at the limiter first. So that hardly one waits for that, a proxy debits
-//! ahead of need: [`lease`] says how much, [`span`] until when it may be spent.
+//! ahead of need: [`lease`] says how much, [`span`] until when it may be spent, a [`debit`] is what is asked and
+//! answered, and the [`pot`] keeps what was granted for all workers of the proxy.
 
+pub mod debit;
 pub mod lease;
 pub mod parking;
+pub mod pot;
 pub mod span;
 pub mod wire;

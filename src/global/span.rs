@@ -15,6 +15,16 @@ pub enum Windows {
     FirstHit,
 }
 
+impl Windows {
+    /// Whether an answer could not tell in which window its debit was counted: a reset in whole seconds says
+    /// nothing of windows of one.
+    #[must_use]
+    pub fn are_turning(self, now: Now, period: Nanos) -> bool {
+        let elapsed = now.unix.0.checked_rem(period.0).unwrap_or(0);
+        self == Self::Aligned && period <= Nanos::SECOND && elapsed < GUARD.0
+    }
+}
+
 /// A debit that was answered: it happened between the two times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flight {
@@ -202,6 +212,12 @@ mod tests {
             assert_eq!(ends.latest, EDGE.monotonic.plus(Nanos::SECOND));
         }
         assert_eq!(exact(aligned(11, 1, Nanos::SECOND)), 1_000);
+        for (after, is_turning) in [(-2, false), (-1, true), (8, true), (9, false)] {
+            let now = flight(after).received;
+            assert_eq!(Windows::Aligned.are_turning(now, Nanos::SECOND), is_turning);
+            assert!(!Windows::Aligned.are_turning(now, MINUTE));
+            assert!(!Windows::FirstHit.are_turning(now, Nanos::SECOND));
+        }
     }
 
     #[test]

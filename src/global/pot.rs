@@ -1,0 +1,322 @@
+//! What a proxy holds of one limit for one key: debited at the limiter, not spent yet.
+//!
+//! One pot for all workers of a proxy, in shared data, so that they are one lease holder and a worker that dies
+//! loses nothing. Whoever changes it reads it, changes it and writes it by compare-and-swap; who loses the race
+//! begins again. A pot that cannot be read, or was never written, is an empty one: what it held lapses, which
+//! admits nothing.
+//!
+//! The limiter's *remaining* only decides how much to ask for. What may be spent is what was granted, in the
+//! window in which it was debited.
+
+use super::debit::{Debit, Failure};
+use super::lease::{Need, Rate, Share};
+use super::span::Ends;
+use crate::units::{Instant, Nanos, Now};
+
+mod answer;
+mod encoding;
+
+/// A proxy's part of one limit for one key. Amounts are cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pot {
+    /// The window that everything here belongs to; none before the first answer and when it has ended.
+    window: Option<Ends>,
+    /// Counts the windows: a number for each that was ever opened; wraps.
+    number: u32,
+    /// Granted and not spent.
+    tokens: u32,
+    /// `tokens` after the last grant.
+    leased: u32,
+    /// Left at the limiter as last told in this window.
+    remaining: Option<u32>,
+    /// When the debit was sent whose answer told it.
+    told_at: Instant,
+    /// Until then the limiter need not be asked.
+    refused_until: Instant,
+    /// Asked for and not answered, by all workers.
+    in_flight: u32,
+    /// When the first of that will not be answered any more.
+    in_flight_until: Instant,
+    /// Asked for and never answered: debited or not, nobody knows.
+    doubtful: u32,
+    /// Admitted without the limiter since it last told what is left.
+    alone: u32,
+    /// Of that, what the limiter must still be told.
+    owed: u32,
+    /// How fast it is spent.
+    rate: Rate,
+}
+
+/// What a request finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Spend {
+    /// Its cost was taken from what was debited.
+    Spent {
+        /// What to give it back to.
+        window: u32,
+        /// Whether the pot should be refilled: half of the lease is spent and nothing was asked for.
+        low: bool,
+    },
+    /// There is not enough: park it and ask.
+    Short,
+    /// The limiter has refused, or has less than this left.
+    Refused {
+        /// When surely a new window has begun.
+        until: Instant,
+    },
+}
+
+/// Requests of one worker that wait for this pot, in cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// All of them.
+    pub all: u32,
+    /// The first of them; 0 when none waits.
+    pub first: u32,
+}
+
+/// The way to the limiter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// How long calls take there.
+    pub rtt: Nanos,
+    /// How long one may take.
+    pub timeout: Nanos,
+}
+
+/// What a worker should do about a pot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// Debit this; the pot counts on an answer, so it must be written first.
+    Debit(Debit),
+    /// What is left was asked for already: its answers decide.
+    Wait,
+    /// Whoever waits can be served, or refused, from the pot as it is; or nothing is needed.
+    Rest,
+}
+
+/// What a request finds that must do without the limiter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Alone {
+    /// It is within the proxy's own share.
+    Admitted,
+    /// The proxy's own share is spent.
+    Refused {
+        /// When a new window begins.
+        until: Instant,
+    },
+}
+
+impl Pot {
+    /// Lets go what has ended, and tells how much lapsed. First of all, whenever a pot was read.
+    pub fn lapse(&mut self, now: Instant) -> u32 {
+        if self.in_flight_until <= now {
+            self.doubtful = self.doubtful.saturating_add(self.in_flight);
+            self.in_flight = 0;
+        }
+        let Some(window) = self.window else { return 0 };
+        if window.is_open(now) {
+            return 0;
+        }
+        if window.earliest <= now {
+            return self.close();
+        }
+        self.leased = 0;
+        std::mem::take(&mut self.tokens)
+    }
+
+    /// A request spends.
+    pub fn spend(&mut self, now: Instant, cost: u32) -> Spend {
+        if let Some(left) = self.tokens.checked_sub(cost) {
+            self.tokens = left;
+            self.rate.count(now, cost);
+            return Spend::Spent {
+                window: self.number,
+                low: self.is_low(),
+            };
+        }
+        match self.refusal(now, cost) {
+            Some(until) => Spend::Refused { until },
+            None => Spend::Short,
+        }
+    }
+
+    /// What a worker should do that has no call of its own under way for this pot.
+    pub fn next(&mut self, share: &Share, now: Now, waiting: Waiting, way: Way) -> Next {
+        let is_turning = share.windows.are_turning(now, share.period);
+        let now = now.monotonic;
+        let least = waiting.first.saturating_sub(self.tokens);
+        if least == 0 && !(self.is_low() && self.is_open(now)) {
+            return Next::Rest;
+        }
+        if least > 0 && self.refusal(now, least).is_some() {
+            return Next::Rest;
+        }
+        let left = self.left();
+        if left.is_some_and(|left| least > left) {
+            return Next::Wait;
+        }
+        let need = Need {
+            expected: if is_turning {
+                0
+            } else {
+                self.expected(share, now, way.rtt)
+            },
+            waiting: waiting.all.saturating_sub(self.tokens),
+            least,
+            remaining: left.map(|left| left.saturating_sub(self.doubtful)),
+        };
+        let tokens = share.lease(need);
+        if tokens == 0 {
+            return Next::Rest;
+        }
+        Next::Debit(self.debit(now, tokens, waiting.all, way.timeout))
+    }
+
+    /// A debit failed.
+    pub fn fail(&mut self, debit: &Debit, failure: Failure) {
+        // The rest is in doubt already, since its time was up.
+        let in_flight = debit.hits().min(self.in_flight);
+        self.in_flight -= in_flight;
+        if !self.is_of(debit.window) {
+            return;
+        }
+        match failure {
+            Failure::Uncounted => self.owed = self.owed.saturating_add(debit.owed),
+            Failure::Unknown => self.doubtful = self.doubtful.saturating_add(in_flight),
+        }
+    }
+
+    /// Something else refused a request that had spent here: the next one may.
+    pub fn give_back(&mut self, window: u32, cost: u32, now: Instant) {
+        if self.is_of(window) && self.is_open(now) {
+            self.tokens = self.tokens.saturating_add(cost);
+        }
+    }
+
+    /// A request spends of the proxy's own share, since the limiter cannot be asked.
+    pub fn spend_alone(&mut self, share: &Share, now: Now, cost: u32) -> Alone {
+        let window = match self.window {
+            Some(window) => window,
+            None => {
+                let window = Ends::own(now, share.windows, share.period);
+                self.open(window);
+                window
+            }
+        };
+        let left = self
+            .remaining
+            .map(|left| left.saturating_sub(self.doubtful));
+        let spent = self.alone.saturating_add(cost);
+        if spent > share.alone(left) {
+            return Alone::Refused {
+                until: window.latest,
+            };
+        }
+        self.alone = spent;
+        self.owed = self.owed.saturating_add(cost);
+        self.rate.count(now.monotonic, cost);
+        Alone::Admitted
+    }
+
+    /// Granted and not spent: what would lapse if it were forgotten.
+    #[must_use]
+    pub const fn tokens(&self) -> u32 {
+        self.tokens
+    }
+
+    /// Left at the limiter as last told in this window, together with what is in hand.
+    #[must_use]
+    pub fn remaining(&self) -> Option<u32> {
+        let left = self.remaining?.saturating_sub(self.owed);
+        Some(left.saturating_add(self.tokens))
+    }
+
+    /// The window, when it is known.
+    #[must_use]
+    pub const fn window(&self) -> Option<Ends> {
+        self.window
+    }
+}
+
+impl Pot {
+    fn debit(&mut self, now: Instant, tokens: u32, waiting: u32, timeout: Nanos) -> Debit {
+        let debit = Debit {
+            tokens,
+            owed: std::mem::take(&mut self.owed),
+            waiting,
+            window: self.number,
+            sent: now,
+        };
+        // Not later for each that joins: a call whose worker has died must not hold up the others for ever.
+        if self.in_flight == 0 {
+            self.in_flight_until = now.plus(timeout);
+        }
+        self.in_flight = self.in_flight.saturating_add(debit.hits());
+        debit
+    }
+
+    /// What will be spent while the next lease lasts; 0 when somebody has asked for that already, or when it
+    /// would lapse at once.
+    fn expected(&self, share: &Share, now: Instant, rtt: Nanos) -> u32 {
+        let is_ending = self.window.is_some() && !self.is_open(now);
+        if self.in_flight > 0 || is_ending {
+            return 0;
+        }
+        let within = Nanos(share.horizon(rtt).0.saturating_add(rtt.0));
+        self.rate.expected(now, within)
+    }
+
+    /// What can still be asked for; `None` when nothing was told.
+    fn left(&self) -> Option<u32> {
+        let taken = self.owed.saturating_add(self.in_flight);
+        self.remaining.map(|left| left.saturating_sub(taken))
+    }
+
+    /// Until when a cost is refused, without asking.
+    fn refusal(&self, now: Instant, cost: u32) -> Option<Instant> {
+        if self.refused_until > now {
+            let latest = self.window.map_or(now, |window| window.latest);
+            return Some(self.refused_until.max(latest));
+        }
+        let lacking = cost.saturating_sub(self.tokens);
+        let left = self.remaining?.saturating_sub(self.owed);
+        let window = self.window?;
+        (lacking > left).then_some(window.latest)
+    }
+
+    const fn is_low(&self) -> bool {
+        self.in_flight == 0 && self.leased > 0 && self.tokens <= self.leased / 2
+    }
+
+    fn is_open(&self, now: Instant) -> bool {
+        self.window.is_some_and(|window| window.is_open(now))
+    }
+
+    fn is_of(&self, window: u32) -> bool {
+        self.window.is_some() && self.number == window
+    }
+
+    fn open(&mut self, window: Ends) {
+        self.window = Some(window);
+        self.number = self.number.wrapping_add(1);
+    }
+
+    /// Forgets the window, but neither how fast it was spent nor a refusal that is still on.
+    fn close(&mut self) -> u32 {
+        let lapsed = self.tokens;
+        *self = Self {
+            number: self.number,
+            refused_until: self.refused_until,
+            rate: self.rate,
+            ..Self::default()
+        };
+        lapsed
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! What an answer does to a pot.
+
+use super::Pot;
+use crate::global::debit::{Answer, Debit, Filled};
+use crate::global::lease::Share;
+use crate::global::span::{Ends, GUARD};
+use crate::units::{Instant, Nanos};
+
+impl Pot {
+    /// The limiter answered, however late.
+    pub fn fill(&mut self, share: &Share, debit: &Debit, answer: &Answer, now: Instant) -> Filled {
+        self.in_flight = self.in_flight.saturating_sub(debit.hits());
+        // What took that long may be of any window.
+        let ended = answer.ends.latest <= now || now.since(debit.sent).0 > share.period.0 / 2;
+        let granted = if answer.granted { debit.tokens } else { 0 };
+        let nothing = Filled {
+            direct: 0,
+            lapsed: granted,
+        };
+        if ended {
+            return nothing;
+        }
+        let (kept, lapsed) = match self.place(debit, answer) {
+            Placed::Ended => return nothing,
+            Placed::Unknown => (false, 0),
+            Placed::Here(lapsed) => {
+                self.hear(share, debit, answer, now);
+                (self.is_open(now), lapsed)
+            }
+        };
+        if kept {
+            self.tokens = self.tokens.saturating_add(granted);
+            if answer.granted {
+                self.leased = self.tokens;
+            }
+            return Filled { direct: 0, lapsed };
+        }
+        let direct = granted.min(debit.waiting);
+        if !answer.granted && self.window.is_none() {
+            self.pause(share, answer.ends, now);
+        }
+        Filled {
+            direct,
+            lapsed: lapsed.saturating_add(granted - direct),
+        }
+    }
+}
+
+/// Which window an answer speaks of.
+enum Placed {
+    /// The pot's; of an earlier one so much lapsed.
+    Here(u32),
+    /// One that has ended.
+    Ended,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl Pot {
+    fn place(&mut self, debit: &Debit, answer: &Answer) -> Placed {
+        let told = answer.ends;
+        let Some(window) = self.window else {
+            return self.turn_to(told, debit);
+        };
+        if told.is_before(&window) && self.remaining.is_some() {
+            return Placed::Ended;
+        }
+        if window.is_before(&told) || self.remaining.is_none() {
+            // What the proxy called a window while it was alone ends with the first answer.
+            return self.turn_to(told, debit);
+        }
+        let is_later = told.earliest.plus(GUARD) >= window.earliest;
+        if !self.is_of(debit.window) && !is_later {
+            return Placed::Unknown;
+        }
+        self.window = Some(window.and(told));
+        Placed::Here(0)
+    }
+
+    /// Begins the window of an answer, if it is known to last.
+    fn turn_to(&mut self, told: Ends, debit: &Debit) -> Placed {
+        if told.earliest <= debit.sent {
+            return Placed::Unknown;
+        }
+        let owed = if self.remaining.is_none() {
+            self.owed
+        } else {
+            0
+        };
+        let lapsed = self.close();
+        self.open(told);
+        self.owed = owed;
+        Placed::Here(lapsed)
+    }
+
+    /// Takes in what an answer tells of its window.
+    fn hear(&mut self, share: &Share, debit: &Debit, answer: &Answer, now: Instant) {
+        if !answer.granted && !answer.burns {
+            self.owed = self.owed.saturating_add(debit.owed);
+        }
+        let left = match answer.remaining {
+            // Refused although it would fit: the limiter does not mean what it says.
+            Some(left) if !answer.granted && left >= debit.hits() => 0,
+            Some(left) => left.min(MOST),
+            None if answer.granted => {
+                let before = self.remaining.unwrap_or(share.limit);
+                before.saturating_sub(debit.hits())
+            }
+            // All that is known: there was less.
+            None => debit.hits().saturating_sub(1),
+        };
+        let is_newest = debit.sent >= self.told_at || self.remaining.is_none();
+        self.remaining = match self.remaining {
+            Some(known) if !is_newest || answer.remaining.is_none() => Some(known.min(left)),
+            _ => Some(left),
+        };
+        if is_newest {
+            self.told_at = debit.sent;
+            self.doubtful = 0;
+            self.alone = self.owed;
+        }
+        if self.remaining == Some(0) {
+            self.pause(share, self.window.unwrap_or(answer.ends), now);
+        }
+    }
+
+    /// Leaves the limiter alone until the window's end; while that may have passed already, for a moment.
+    fn pause(&mut self, share: &Share, ends: Ends, now: Instant) {
+        let moment = now.plus(share.horizon(Nanos(0)));
+        let surely = ends.latest.max(now.plus(GUARD));
+        self.refused_until = ends.earliest.max(moment.min(surely));
+    }
+}
+
+/// The most that can be left: an engine's *unlimited* is one more.
+const MOST: u32 = u32::MAX - 1;

@@ -1,0 +1,118 @@
+//! A pot as a value of the shared data.
+//!
+//! ```text
+//! 0    u64        checksum of all that follows
+//! 8    u64        fingerprint of rule, key and limit, so that a value says whose it is
+//! 16   u64 u64    bounds of the window's end; 0 when there is none
+//! 32   u64        when the debit was sent that told what is left
+//! 40   u64        end of the refusal
+//! 48   u64        end of the oldest call under way
+//! 56   u64        begin of the span that the rate is counted in
+//! 64   u32        number of the window
+//! 68   u32 u32    tokens, and how many there were after the last grant
+//! 76   u32        left at the limiter; all ones when nothing was told
+//! 80   u32 u32    under way, in doubt
+//! 88   u32 u32    admitted without the limiter, and what of that it must be told
+//! 96   u32 u32    rate: in this span, in the one before
+//! ```
+//! All numbers are little-endian; times are nanoseconds on the monotonic clock.
+
+use super::Pot;
+use crate::global::lease::Rate;
+use crate::global::span::Ends;
+use crate::local::store::checksum;
+use crate::units::Instant;
+
+/// Bytes of a pot.
+pub const POT_LEN: usize = 104;
+
+/// What stands for *nothing was told*.
+const UNTOLD: u32 = u32::MAX;
+
+impl Pot {
+    /// The value to store.
+    #[must_use]
+    pub fn encode(&self, fingerprint: u64) -> Vec<u8> {
+        let (earliest, latest) = self
+            .window
+            .map_or((0, 0), |window| (window.earliest.0, window.latest.0));
+        let longs = [
+            fingerprint,
+            earliest,
+            latest,
+            self.told_at.0,
+            self.refused_until.0,
+            self.in_flight_until.0,
+            self.rate.since.0,
+        ];
+        let shorts = [
+            self.number,
+            self.tokens,
+            self.leased,
+            self.remaining.unwrap_or(UNTOLD),
+            self.in_flight,
+            self.doubtful,
+            self.alone,
+            self.owed,
+            self.rate.current,
+            self.rate.previous,
+        ];
+        let mut body = Vec::with_capacity(POT_LEN);
+        body.extend(longs.iter().flat_map(|long| long.to_le_bytes()));
+        body.extend(shorts.iter().flat_map(|short| short.to_le_bytes()));
+        let sum = checksum(&body).to_le_bytes();
+        body.splice(0..0, sum);
+        body
+    }
+
+    /// A pot from a stored value; `None` when that is torn, broken, or of another fingerprint.
+    #[must_use]
+    pub fn decode(bytes: &[u8], fingerprint: u64) -> Option<Self> {
+        let bytes: &[u8; POT_LEN] = bytes.try_into().ok()?;
+        let (sum, body) = bytes.split_first_chunk()?;
+        let mut rest = body;
+        if u64::from_le_bytes(*sum) != checksum(body) || long(&mut rest)? != fingerprint {
+            return None;
+        }
+        let (earliest, latest) = (long(&mut rest)?, long(&mut rest)?);
+        let window = Ends {
+            earliest: Instant(earliest),
+            latest: Instant(latest),
+        };
+        let told_at = Instant(long(&mut rest)?);
+        let refused_until = Instant(long(&mut rest)?);
+        let in_flight_until = Instant(long(&mut rest)?);
+        let since = Instant(long(&mut rest)?);
+        Some(Self {
+            window: (latest != 0).then_some(window),
+            told_at,
+            refused_until,
+            in_flight_until,
+            number: short(&mut rest)?,
+            tokens: short(&mut rest)?,
+            leased: short(&mut rest)?,
+            remaining: Some(short(&mut rest)?).filter(|remaining| *remaining != UNTOLD),
+            in_flight: short(&mut rest)?,
+            doubtful: short(&mut rest)?,
+            alone: short(&mut rest)?,
+            owed: short(&mut rest)?,
+            rate: Rate {
+                since,
+                current: short(&mut rest)?,
+                previous: short(&mut rest)?,
+            },
+        })
+    }
+}
+
+fn long(bytes: &mut &[u8]) -> Option<u64> {
+    let (first, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(u64::from_le_bytes(*first))
+}
+
+fn short(bytes: &mut &[u8]) -> Option<u32> {
+    let (first, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(u32::from_le_bytes(*first))
+}

@@ -2,8 +2,10 @@
 //!
 //! Every admitted request was debited at the limiter first. So that hardly one waits for that, a proxy debits
 //! ahead of need: [`lease`] says how much, [`span`] until when it may be spent, a [`debit`] is what is asked and
-//! answered, and the [`pot`] keeps what was granted for all workers of the proxy.
+//! answered, and the [`pot`] keeps what was granted for all workers of the proxy. The [`breaker`] says when the
+//! limiter is left alone.
 
+pub mod breaker;
 pub mod debit;
 pub mod lease;
 pub mod parking;

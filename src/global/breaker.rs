@@ -244,7 +244,7 @@ struct Millis(u64);
 
 impl Millis {
     const fn of(instant: Instant) -> Self {
-        Self(instant.0 / Nanos::MILLISECOND.0 & TIME_MASK)
+        Self((instant.0 / Nanos::MILLISECOND.0) & TIME_MASK)
     }
 
     /// A span, rounded up: nothing ends early.

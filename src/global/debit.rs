@@ -10,8 +10,10 @@ pub struct Debit {
     pub tokens: u32,
     /// To be told: what was admitted without the limiter.
     pub owed: u32,
-    /// What waited for it.
+    /// What waited for it, beyond what was in hand.
     pub waiting: u32,
+    /// Whether more was wanted than waited.
+    pub ahead: bool,
     /// The window in which it was asked.
     pub window: u32,
     /// When it was sent.

@@ -37,6 +37,8 @@ pub struct Pot {
     in_flight: u32,
     /// When the first of that will not be answered any more.
     in_flight_until: Instant,
+    /// Until then somebody's call is under way that asks for what will be spent, not only for what waits.
+    ahead_until: Instant,
     /// Asked for and never answered: debited or not, nobody knows.
     doubtful: u32,
     /// Admitted without the limiter since it last told what is left.
@@ -55,7 +57,7 @@ pub enum Spend {
     Spent {
         /// What to give it back to.
         window: u32,
-        /// Whether the pot should be refilled: half of the lease is spent and nothing was asked for.
+        /// Whether the pot should be refilled: half of the lease is spent and nobody has asked for more.
         low: bool,
     },
     /// There is not enough: park it and ask.
@@ -135,7 +137,7 @@ impl Pot {
             self.rate.count(now, cost);
             return Spend::Spent {
                 window: self.number,
-                low: self.is_low(),
+                low: self.is_low(now),
             };
         }
         match self.refusal(now, cost) {
@@ -149,18 +151,21 @@ impl Pot {
         let is_turning = share.windows.are_turning(now, share.period);
         let now = now.monotonic;
         let least = waiting.first.saturating_sub(self.tokens);
-        if least == 0 && !(self.is_low() && self.is_open(now)) {
+        if least == 0 && !(self.is_low(now) && self.is_open(now)) {
             return Next::Rest;
         }
         if least > 0 && self.refusal(now, least).is_some() {
             return Next::Rest;
         }
         let left = self.left();
-        if left.is_some_and(|left| least > left) {
+        // A debit of one that does not fit burns nothing.
+        if least > 1 && left.is_some_and(|left| least > left) {
             return Next::Wait;
         }
+        let is_ahead = self.ahead_until > now;
+        let is_ending = self.window.is_some() && !self.is_open(now);
         let need = Need {
-            expected: if is_turning {
+            expected: if is_ahead || is_ending || is_turning {
                 0
             } else {
                 self.expected(share, now, way.rtt)
@@ -173,14 +178,13 @@ impl Pot {
         if tokens == 0 {
             return Next::Rest;
         }
-        Next::Debit(self.debit(now, tokens, waiting.all, way.timeout))
+        Next::Debit(self.debit(now, tokens, need, way))
     }
 
     /// A debit failed.
     pub fn fail(&mut self, debit: &Debit, failure: Failure) {
         // The rest is in doubt already, since its time was up.
-        let in_flight = debit.hits().min(self.in_flight);
-        self.in_flight -= in_flight;
+        let in_flight = self.land(debit);
         if !self.is_of(debit.window) {
             return;
         }
@@ -243,31 +247,41 @@ impl Pot {
 }
 
 impl Pot {
-    fn debit(&mut self, now: Instant, tokens: u32, waiting: u32, timeout: Nanos) -> Debit {
+    fn debit(&mut self, now: Instant, tokens: u32, need: Need, way: Way) -> Debit {
         let debit = Debit {
             tokens,
             owed: std::mem::take(&mut self.owed),
-            waiting,
+            waiting: need.waiting,
+            ahead: need.expected > 0,
             window: self.number,
             sent: now,
         };
+        let until = now.plus(way.timeout);
         // Not later for each that joins: a call whose worker has died must not hold up the others for ever.
         if self.in_flight == 0 {
-            self.in_flight_until = now.plus(timeout);
+            self.in_flight_until = until;
         }
         self.in_flight = self.in_flight.saturating_add(debit.hits());
+        if debit.ahead {
+            self.ahead_until = until;
+        }
         debit
     }
 
-    /// What will be spent while the next lease lasts; 0 when somebody has asked for that already, or when it
-    /// would lapse at once.
+    /// What will be spent while the next lease lasts.
     fn expected(&self, share: &Share, now: Instant, rtt: Nanos) -> u32 {
-        let is_ending = self.window.is_some() && !self.is_open(now);
-        if self.in_flight > 0 || is_ending {
-            return 0;
-        }
         let within = Nanos(share.horizon(rtt).0.saturating_add(rtt.0));
         self.rate.expected(now, within)
+    }
+
+    /// Takes a debit off the books of what is under way; tells how much was still on them.
+    fn land(&mut self, debit: &Debit) -> u32 {
+        if debit.ahead {
+            self.ahead_until = Instant::default();
+        }
+        let in_flight = debit.hits().min(self.in_flight);
+        self.in_flight -= in_flight;
+        in_flight
     }
 
     /// What can still be asked for; `None` when nothing was told.
@@ -288,8 +302,8 @@ impl Pot {
         (lacking > left).then_some(window.latest)
     }
 
-    const fn is_low(&self) -> bool {
-        self.in_flight == 0 && self.leased > 0 && self.tokens <= self.leased / 2
+    fn is_low(&self, now: Instant) -> bool {
+        self.ahead_until <= now && self.leased > 0 && self.tokens <= self.leased / 2
     }
 
     fn is_open(&self, now: Instant) -> bool {

@@ -9,7 +9,7 @@ use crate::units::{Instant, Nanos};
 impl Pot {
     /// The limiter answered, however late.
     pub fn fill(&mut self, share: &Share, debit: &Debit, answer: &Answer, now: Instant) -> Filled {
-        self.in_flight = self.in_flight.saturating_sub(debit.hits());
+        self.land(debit);
         // What took that long may be of any window.
         let ended = answer.ends.latest <= now || now.since(debit.sent).0 > share.period.0 / 2;
         let granted = if answer.granted { debit.tokens } else { 0 };

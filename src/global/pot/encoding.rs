@@ -7,13 +7,14 @@
 //! 32   u64        when the debit was sent that told what is left
 //! 40   u64        end of the refusal
 //! 48   u64        end of the oldest call under way
-//! 56   u64        begin of the span that the rate is counted in
-//! 64   u32        number of the window
-//! 68   u32 u32    tokens, and how many there were after the last grant
-//! 76   u32        left at the limiter; all ones when nothing was told
-//! 80   u32 u32    under way, in doubt
-//! 88   u32 u32    admitted without the limiter, and what of that it must be told
-//! 96   u32 u32    rate: in this span, in the one before
+//! 56   u64        end of the call that asks ahead
+//! 64   u64        begin of the span that the rate is counted in
+//! 72   u32        number of the window
+//! 76   u32 u32    tokens, and how many there were after the last grant
+//! 84   u32        left at the limiter; all ones when nothing was told
+//! 88   u32 u32    under way, in doubt
+//! 96   u32 u32    admitted without the limiter, and what of that it must be told
+//! 104  u32 u32    rate: in this span, in the one before
 //! ```
 //! All numbers are little-endian; times are nanoseconds on the monotonic clock.
 
@@ -24,7 +25,7 @@ use crate::local::store::checksum;
 use crate::units::Instant;
 
 /// Bytes of a pot.
-pub const POT_LEN: usize = 104;
+pub const POT_LEN: usize = 112;
 
 /// What stands for *nothing was told*.
 const UNTOLD: u32 = u32::MAX;
@@ -43,6 +44,7 @@ impl Pot {
             self.told_at.0,
             self.refused_until.0,
             self.in_flight_until.0,
+            self.ahead_until.0,
             self.rate.since.0,
         ];
         let shorts = [
@@ -82,12 +84,14 @@ impl Pot {
         let told_at = Instant(long(&mut rest)?);
         let refused_until = Instant(long(&mut rest)?);
         let in_flight_until = Instant(long(&mut rest)?);
+        let ahead_until = Instant(long(&mut rest)?);
         let since = Instant(long(&mut rest)?);
         Some(Self {
             window: (latest != 0).then_some(window),
             told_at,
             refused_until,
             in_flight_until,
+            ahead_until,
             number: short(&mut rest)?,
             tokens: short(&mut rest)?,
             leased: short(&mut rest)?,

@@ -111,14 +111,32 @@ fn half_of_a_lease_asks_for_the_next_and_only_once() {
 }
 
 #[test]
+fn who_asks_for_those_who_wait_keeps_nobody_from_asking_ahead() {
+    let mut pot = filled(4);
+    for _ in 0..2 {
+        assert!(spent(&mut pot, 10_002, 1).is_some());
+    }
+    let ahead = debit(&mut pot, 10_003, Waiting::default());
+    let waits = debit(&mut pot, 10_003, Waiting { all: 5, first: 5 });
+    assert!(ahead.ahead && !waits.ahead);
+    let told = answer(&ahead, 10_004, true, 700);
+    let _ = pot.fill(&SHARE, &ahead, &told, at(10_004));
+    assert!(!pot.is_low(at(10_004)));
+    for _ in 0..3 {
+        assert!(spent(&mut pot, 10_005, 1).is_some());
+    }
+    assert!(debit(&mut pot, 10_005, Waiting::default()).ahead);
+}
+
+#[test]
 fn a_mark_in_flight_expires() {
     let mut pot = filled(1);
     assert!(spent(&mut pot, 10_002, 1).is_some());
     let lost = debit(&mut pot, 10_003, Waiting::default());
     assert_eq!(pot.lapse(at(10_252)), 0);
-    assert!(!pot.is_low());
+    assert!(!pot.is_low(at(10_252)));
     assert_eq!(pot.lapse(at(10_253)), 0);
-    assert!(pot.is_low());
+    assert!(pot.is_low(at(10_253)));
     // It may have happened; its call fails a moment later, which changes nothing.
     assert_eq!(pot.doubtful, lost.hits());
     pot.fail(&lost, Failure::Unknown);

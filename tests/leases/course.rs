@@ -1,0 +1,148 @@
+//! How a run goes.
+
+use std::num::NonZeroU32;
+
+use weir::global::breaker::Terms;
+use weir::global::lease::Share;
+use weir::global::pot::Way;
+use weir::global::span::Windows;
+use weir::units::Nanos;
+
+pub const MILLI: u64 = Nanos::MILLISECOND.0;
+pub const SECOND: u64 = Nanos::SECOND.0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Ratelimit,
+    Limitador,
+    Gubernator,
+}
+
+pub const ENGINES: [Engine; 3] = [Engine::Ratelimit, Engine::Limitador, Engine::Gubernator];
+
+/// How requests come, at `offered` times the limit on the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Alike everywhere.
+    Even,
+    /// Four of five at the first proxy.
+    Skewed,
+    /// For a second in four.
+    Bursts,
+}
+
+/// What the limiter does while it is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// Nobody listens.
+    Refuses,
+    /// Calls hang, and are counted when it goes on.
+    Hangs,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Course {
+    pub engine: Engine,
+    pub limit: u32,
+    pub period: u64,
+    pub windows: u64,
+    pub proxies: u32,
+    pub workers: usize,
+    pub keys: u64,
+    pub load: Load,
+    pub offered: f64,
+    /// The largest cost of a request; 1 in most.
+    pub cost: u32,
+    /// Way to the limiter and back, but for a tenth by chance.
+    pub rtt: u64,
+    /// How far the limiter's clock is ahead.
+    pub skew: i64,
+    /// Share of calls that never arrive, and of answers.
+    pub lost: f64,
+    /// Share of answers that come only when the call was given up, or shortly before.
+    pub late: f64,
+    /// Share of reads after which another worker's request comes first.
+    pub crossings: f64,
+    /// Share of spends that something else then refuses.
+    pub given_back: f64,
+    /// Workers that die, each second.
+    pub deaths: f64,
+    pub outage: Option<(Outage, u64, u64)>,
+    /// Whether the root is woken when a pot is low, or sees it at its next tick.
+    pub woken: bool,
+}
+
+pub const CALM: Course = Course {
+    engine: Engine::Ratelimit,
+    limit: 1_000,
+    period: 60 * SECOND,
+    windows: 3,
+    proxies: 3,
+    workers: 2,
+    keys: 1,
+    load: Load::Even,
+    offered: 2.0,
+    cost: 1,
+    rtt: MILLI,
+    skew: 0,
+    lost: 0.0,
+    late: 0.0,
+    crossings: 0.0,
+    given_back: 0.0,
+    deaths: 0.0,
+    outage: None,
+    woken: true,
+};
+
+pub const TICK: u64 = 20 * MILLI;
+pub const MAX_WAIT: u64 = 20 * MILLI;
+pub const TIMEOUT: u64 = 250 * MILLI;
+
+pub const BREAKER: Terms = Terms {
+    failures: 5,
+    open: Nanos(250 * MILLI),
+    max_open: Nanos(2_000 * MILLI),
+    probe: Nanos(TIMEOUT),
+};
+
+impl Course {
+    pub fn share(&self) -> Share {
+        Share {
+            limit: self.limit,
+            period: Nanos(self.period),
+            windows: match self.engine {
+                Engine::Ratelimit => Windows::Aligned,
+                Engine::Limitador | Engine::Gubernator => Windows::FirstHit,
+            },
+            proxies: NonZeroU32::new(self.proxies).unwrap(),
+        }
+    }
+
+    pub fn way(&self) -> Way {
+        Way {
+            rtt: Nanos(self.rtt),
+            timeout: Nanos(TIMEOUT),
+        }
+    }
+
+    /// Requests a second at a proxy, when it has any.
+    pub fn rate(&self, proxy: usize) -> f64 {
+        let mean_cost = f64::from(1 + self.cost) / 2.0;
+        let all = self.offered * f64::from(self.limit) * self.keys as f64
+            / mean_cost
+            / (self.period as f64 / SECOND as f64);
+        let others = f64::from(self.proxies - 1);
+        match self.load {
+            Load::Even => all / f64::from(self.proxies),
+            Load::Bursts => 4.0 * all / f64::from(self.proxies),
+            Load::Skewed if self.proxies == 1 => all,
+            Load::Skewed if proxy == 0 => 0.8 * all,
+            Load::Skewed => 0.2 * all / others,
+        }
+    }
+
+    /// Whether requests come at this time.
+    pub fn is_busy(&self, time: u64) -> bool {
+        self.load != Load::Bursts || (time / SECOND).is_multiple_of(4)
+    }
+}

@@ -1,5 +1,6 @@
 //! When the window ends that a debit was counted in: what an answer tells, and how exactly.
 
+use super::wire::Reset;
 use crate::units::{Instant, Nanos, Now, UnixTime};
 
 /// How far the clocks of a proxy and the limiter may be apart. What is leased is not spent in the last
@@ -60,12 +61,28 @@ pub struct Ends {
 }
 
 impl Ends {
+    /// What an answer tells of a window of `period`. That is never further away than a whole one, whatever the
+    /// limiter or its clock say: a hostile reset must not lock anybody out.
+    #[must_use]
+    pub fn told(flight: Flight, reset: Option<Reset>, period: Nanos) -> Self {
+        let told = match reset {
+            Some(Reset::RoundedUp(reset)) => Self::aligned(flight, reset, period),
+            Some(Reset::RoundedDown(reset)) => Self::rounded_down(flight, reset, period),
+            Some(Reset::At(end)) => Self::at(flight, end),
+            None => Self::rounded_down(flight, Nanos(0), period),
+        };
+        let furthest = flight.received.monotonic.plus(period);
+        Self {
+            earliest: told.earliest.min(furthest),
+            latest: told.latest.min(furthest),
+        }
+    }
+
     /// From a reset in whole seconds, rounded up, of windows of `period` aligned to Unix time.
     ///
     /// The reset alone is a second vague; which multiple of `period` it means is exact as long as the clocks
     /// agree within the [`GUARD`]. Where none fits they are a second or more apart: then the reset alone counts.
-    #[must_use]
-    pub fn aligned(flight: Flight, reset: Nanos, period: Nanos) -> Self {
+    fn aligned(flight: Flight, reset: Nanos, period: Nanos) -> Self {
         let sent = flight.sent.plus(reset);
         let vague = Self {
             earliest: before(sent, Nanos::SECOND),
@@ -87,8 +104,7 @@ impl Ends {
     /// From a reset in whole seconds, rounded down, of windows of `period` from their first hit.
     ///
     /// Zero tells nothing: Limitador also says it of a window that has just begun.
-    #[must_use]
-    pub fn rounded_down(flight: Flight, reset: Nanos, period: Nanos) -> Self {
+    fn rounded_down(flight: Flight, reset: Nanos, period: Nanos) -> Self {
         let vague = if reset.0 == 0 { period } else { Nanos::SECOND };
         Self {
             earliest: flight.sent.plus(reset),
@@ -97,8 +113,7 @@ impl Ends {
     }
 
     /// From the limiter's own time of the end.
-    #[must_use]
-    pub fn at(flight: Flight, end: UnixTime) -> Self {
+    fn at(flight: Flight, end: UnixTime) -> Self {
         let end = flight.monotonic(end.0);
         Self {
             earliest: end,
@@ -277,17 +292,18 @@ mod tests {
         for flight in [first, last] {
             for reset in [0, 1, u64::MAX].map(Nanos) {
                 for period in [0, 1, u64::MAX].map(Nanos) {
-                    let ends = Ends::aligned(flight, reset, period);
-                    assert!(
-                        ends.earliest <= ends.latest,
-                        "{flight:?} {reset:?} {period:?}"
-                    );
-                    let ends = Ends::rounded_down(flight, reset, period);
-                    assert!(ends.earliest <= ends.latest);
+                    for told in [
+                        None,
+                        Some(Reset::RoundedUp(reset)),
+                        Some(Reset::RoundedDown(reset)),
+                        Some(Reset::At(UnixTime(reset.0))),
+                    ] {
+                        let ends = Ends::told(flight, told, period);
+                        assert!(ends.earliest <= ends.latest, "{told:?} {period:?}");
+                        assert!(ends.latest <= flight.received.monotonic.plus(period));
+                    }
                 }
             }
-            let _ = Ends::at(flight, UnixTime(0));
-            let _ = Ends::at(flight, UnixTime(u64::MAX));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use weir::global::debit::{Answer, Debit};
 use weir::global::span::{Ends, Flight};
+use weir::global::wire::Reset;
 use weir::units::{Instant, Nanos, Now, UnixTime};
 
 use crate::chance::Chance;
@@ -41,13 +42,6 @@ pub struct Reply {
     reset: Reset,
     /// The window that it was counted in.
     pub window: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Reset {
-    Up(u64),
-    Down(u64),
-    At(u64),
 }
 
 #[derive(Debug)]
@@ -104,10 +98,13 @@ impl Limiter {
             granted: fits,
             remaining: (fits || engine != Engine::Limitador).then_some(left),
             reset: match engine {
-                Engine::Ratelimit => Reset::Up((period - clock % period).div_ceil(SECOND)),
-                Engine::Limitador if ambiguous => Reset::Down(0),
-                Engine::Limitador => Reset::Down(seconds),
-                Engine::Gubernator => Reset::At(window.end),
+                Engine::Ratelimit => {
+                    let seconds = (period - clock % period).div_ceil(SECOND);
+                    Reset::RoundedUp(Nanos(seconds * SECOND))
+                }
+                Engine::Limitador if ambiguous => Reset::RoundedDown(Nanos(0)),
+                Engine::Limitador => Reset::RoundedDown(Nanos(seconds * SECOND)),
+                Engine::Gubernator => Reset::At(UnixTime(window.end)),
             },
             window: window.number,
         }
@@ -127,15 +124,10 @@ impl Reply {
             sent: debit.sent,
             received: now(time),
         };
-        let period = Nanos(course.period);
         Answer {
             granted: self.granted,
             remaining: self.remaining,
-            ends: match self.reset {
-                Reset::Up(seconds) => Ends::aligned(flight, Nanos(seconds * SECOND), period),
-                Reset::Down(seconds) => Ends::rounded_down(flight, Nanos(seconds * SECOND), period),
-                Reset::At(end) => Ends::at(flight, UnixTime(end)),
-            },
+            ends: Ends::told(flight, Some(self.reset), Nanos(course.period)),
             burns: course.engine == Engine::Ratelimit,
         }
     }

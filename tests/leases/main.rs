@@ -18,6 +18,7 @@ mod calm;
 #[path = "../proof/world/chance.rs"]
 mod chance;
 mod course;
+mod extremes;
 mod faults;
 mod limiter;
 #[path = "../proof/world/memory.rs"]

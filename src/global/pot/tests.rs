@@ -4,6 +4,7 @@ use super::encoding::POT_LEN;
 use super::*;
 use crate::global::debit::{Answer, Filled};
 use crate::global::span::{Flight, Windows};
+use crate::global::wire::Reset;
 use crate::units::UnixTime;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -46,7 +47,11 @@ fn answer(debit: &Debit, millis: u64, granted: bool, remaining: u32) -> Answer {
     Answer {
         granted,
         remaining: Some(remaining),
-        ends: Ends::aligned(flight, Nanos(left * Nanos::SECOND.0), SHARE.period),
+        ends: Ends::told(
+            flight,
+            Some(Reset::RoundedUp(Nanos(left * Nanos::SECOND.0))),
+            SHARE.period,
+        ),
         burns: true,
     }
 }

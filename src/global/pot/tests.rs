@@ -189,6 +189,26 @@ fn an_answer_for_a_window_that_has_ended_gives_nothing() {
 }
 
 #[test]
+fn a_grant_of_nobody_knows_which_window_is_not_kept() {
+    let mut pot = filled(2);
+    let old = debit(&mut pot, 59_998, Waiting { all: 9, first: 9 });
+    pot.lapse(at(60_001));
+    let new = debit(&mut pot, 60_002, ONE);
+    let _ = pot.fill(&SHARE, &new, &answer(&new, 60_003, true, 999), at(60_003));
+    let flight = Flight {
+        sent: old.sent,
+        received: now(60_004),
+    };
+    let vague = Answer {
+        ends: Ends::told(flight, Some(Reset::RoundedDown(Nanos(0))), SHARE.period),
+        ..answer(&old, 60_004, true, 5)
+    };
+    let filled = pot.fill(&SHARE, &old, &vague, at(60_004));
+    assert_eq!((filled.direct, filled.lapsed), (old.tokens, 0));
+    assert_eq!((pot.tokens, pot.remaining), (1, Some(999)));
+}
+
+#[test]
 fn at_the_edge_a_grant_serves_who_waited_and_nobody_else() {
     let mut pot = filled(2);
     assert_eq!(pot.lapse(at(59_992)), 2);

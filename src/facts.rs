@@ -285,6 +285,8 @@ fn split_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 #[cfg(test)]
+pub mod given;
+#[cfg(test)]
 mod tests {
     use super::*;
     #[cfg(target_arch = "wasm32")]

@@ -61,49 +61,26 @@ impl PathForm {
 mod tests {
     use super::*;
     use crate::config::load;
-    use crate::facts::Unreadable;
+    use crate::facts::given::Given;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// A request with this one header, or none.
-    struct Sent(Option<[&'static str; 2]>);
-
-    impl Source for Sent {
-        fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
-            let Some(header) = self.0 else {
-                return Ok(Vec::new());
-            };
-            let numbers = [1, header[0].len(), header[1].len()];
-            let numbers = numbers.map(|number| u32::try_from(number).unwrap().to_le_bytes());
-            let text = header.map(|text| format!("{text}\0")).concat();
-            Ok([numbers.as_flattened(), text.as_bytes()].concat())
-        }
-
-        fn header(&mut self, _: &str) -> Result<Option<Vec<u8>>, Unreadable> {
-            Ok(None)
-        }
-
-        fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
-            Ok(None)
-        }
-
-        fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
-            Ok(None)
-        }
-    }
-
     /// Whether a rule for this pattern holds for a request.
-    fn holds(pattern: &str, mut request: Sent) -> bool {
+    fn holds(pattern: &str, headers: &[(&'static str, &'static str)]) -> bool {
         let document = format!(
             r#"{{"rules": [{{"name": "a", "limits": "unlimited", "match": {{"path": {pattern}}}}}]}}"#
         );
         let plan = load(document.as_bytes(), &|_| None).unwrap();
         let matches = plan.rules[0].matches.as_ref().unwrap();
-        matches.holds(&mut Facts::new(&mut request))
+        matches.holds(&mut Facts::new(&mut sent(headers)))
+    }
+
+    fn sent(headers: &[(&'static str, &'static str)]) -> Given {
+        Given::from("192.0.2.1").with(headers)
     }
 
     fn matches(pattern: &str, target: &'static str) -> bool {
-        holds(pattern, Sent(Some([":path", target])))
+        holds(pattern, &[(":path", target)])
     }
 
     #[test]
@@ -188,7 +165,7 @@ mod tests {
             r#"{"glob": "**"}"#,
             r#"{"regex": ".*"}"#,
         ] {
-            assert!(holds(pattern, Sent(None)), "{pattern}");
+            assert!(holds(pattern, &[]), "{pattern}");
         }
         for pattern in [
             r#"{"exact": "/"}"#,
@@ -196,7 +173,7 @@ mod tests {
             r#"{"glob": "/**"}"#,
             r#"{"regex": "^/"}"#,
         ] {
-            assert!(!holds(pattern, Sent(None)), "{pattern}");
+            assert!(!holds(pattern, &[]), "{pattern}");
         }
     }
 
@@ -217,8 +194,8 @@ mod tests {
             methods: vec!["POST".into()],
             ..Match::default()
         };
-        let of = |sent: &'static str| {
-            let mut request = Sent(Some([":method", sent]));
+        let of = |method: &'static str| {
+            let mut request = sent(&[(":method", method)]);
             matches.holds(&mut Facts::new(&mut request))
         };
         assert!(of("POST") && of("post") && of("Post"));

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config;
 use crate::decision::{Decision, Reason, Refusal};
+use crate::facts::given::Given;
 use crate::local::store::Dialect;
 use crate::local::store::memory::Memory;
 use crate::units::{Instant, Nanos, Now, Wait};
@@ -8,23 +9,11 @@ use crate::units::{Instant, Nanos, Now, Wait};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// A request of which only the address is known, and the route cannot be.
-struct Peer(&'static str);
-
-impl Source for Peer {
-    fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
-        Ok(Vec::new())
-    }
-
-    fn header(&mut self, _name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(None)
-    }
-
-    fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(Some(self.0.as_bytes().to_vec()))
-    }
-
-    fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
-        Err(Unreadable(7))
+fn from(peer: &'static str) -> Given {
+    let route = Err(Unreadable(7));
+    Given {
+        route,
+        ..Given::from(peer)
     }
 }
 
@@ -51,8 +40,8 @@ impl World {
 
     fn select(&mut self, peer: &'static str) -> (Vec<Met>, Option<Unreadable>) {
         let mut met = Vec::new();
-        let mut peer = Peer(peer);
-        let mut facts = Facts::new(&mut peer);
+        let mut request = from(peer);
+        let mut facts = Facts::new(&mut request);
         let unreadable = self.engine.select(&mut facts, &mut met, |_| ());
         (met, unreadable)
     }
@@ -152,7 +141,7 @@ fn a_store_that_fails_admits_uncharged_or_denies_as_each_rule_says() {
     assert!(world.ask("192.0.2.1", 0).refusal.is_none());
 }
 
-/// A rule that needs what [`Peer`] does not give.
+/// A rule that needs what [`from`] does not give.
 const BY_ROUTE: &str =
     r#"{"name": "r", "key": ["route"], "limits": [{"requests": 2, "per": "1s"}]}"#;
 
@@ -196,7 +185,7 @@ fn without_counters_each_rule_does_as_its_on_fault_says() {
         ),
     ] {
         let engine = load(&rules);
-        engine.select(&mut Facts::new(&mut Peer("192.0.2.1")), &mut met, |_| ());
+        engine.select(&mut Facts::new(&mut from("192.0.2.1")), &mut met, |_| ());
         // No fingerprint under a key that everybody knows.
         assert!(met.iter().all(|met| met.fingerprint().is_none()));
         assert_eq!(effects(&engine.decide_without_counters(&met)), expected);
@@ -211,7 +200,7 @@ fn a_rule_that_is_skipped_for_want_of_a_key_says_so() {
     let plan = format!(r#"{{"rules": [{elsewhere}, {by_header}]}}"#);
     let engine = Engine::new(config::load(plan.as_bytes(), &|_| None).unwrap());
     let (mut met, mut skipped) = (Vec::new(), Vec::new());
-    engine.select(&mut Facts::new(&mut Peer("192.0.2.1")), &mut met, |rule| {
+    engine.select(&mut Facts::new(&mut from("192.0.2.1")), &mut met, |rule| {
         skipped.push(rule);
     });
     assert!(met.is_empty());
@@ -224,7 +213,7 @@ fn an_unlimited_rule_still_asks_for_its_key() {
     let plan = format!(r#"{{"rules": [{rule}]}}"#);
     let engine = Engine::new(config::load(plan.as_bytes(), &|_| None).unwrap());
     let mut met = Vec::new();
-    engine.select(&mut Facts::new(&mut Peer("192.0.2.1")), &mut met, |_| ());
+    engine.select(&mut Facts::new(&mut from("192.0.2.1")), &mut met, |_| ());
     let decision = engine.decide_without_counters(&met);
     let reason = Reason::MissingKey;
     assert_eq!(decision.refusal, Some(Refusal { rule: 0, reason }));

@@ -1,60 +1,19 @@
 use super::*;
 use crate::config;
-use crate::facts::Unreadable;
+use crate::facts::given::Given;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A request: its headers, its address, its route.
-#[derive(Default)]
-struct Request {
-    headers: Vec<(&'static str, &'static [u8])>,
-    peer: Option<&'static str>,
-    route: Option<&'static str>,
-}
-
-impl Source for Request {
-    fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
-        let number = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
-        let mut bytes = number(self.headers.len()).to_vec();
-        for (name, value) in &self.headers {
-            bytes.extend([number(name.len()), number(value.len())].as_flattened());
-        }
-        for (name, value) in &self.headers {
-            for text in [name.as_bytes(), value] {
-                bytes.extend(text);
-                bytes.push(0);
-            }
-        }
-        Ok(bytes)
-    }
-
-    fn header(&mut self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
-        let found = self.headers.iter().find(|(found, _)| *found == name);
-        Ok(found.map(|(_, value)| value.to_vec()))
-    }
-
-    fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(self.peer.map(|peer| peer.as_bytes().to_vec()))
-    }
-
-    fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(self.route.map(|route| route.as_bytes().to_vec()))
-    }
-}
-
-fn get(headers: &[(&'static str, &'static str)]) -> Request {
-    let headers = headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_bytes()));
-    Request {
-        headers: headers.collect(),
-        peer: Some("192.0.2.7:1234"),
-        route: Some("r"),
+fn get(headers: &[(&'static str, &'static str)]) -> Given {
+    let request = Given::from("192.0.2.7:1234").with(headers);
+    Given {
+        route: Ok(Some("r")),
+        ..request
     }
 }
 
 /// The key of a request under a rule with this `key` and `on_missing_key`.
-fn key_of(key: &str, missing: &str, mut request: Request) -> Key {
+fn key_of(key: &str, missing: &str, mut request: Given) -> Key {
     let plan = format!(
         r#"{{"rules": [{{"name": "r", "key": {key}, "on_missing_key": "{missing}",
             "limits": [{{"requests": 1, "per": "1s"}}]}}]}}"#
@@ -65,7 +24,7 @@ fn key_of(key: &str, missing: &str, mut request: Request) -> Key {
     keyer.key(0, &plan.rules[0], &plan.client_ip, facts)
 }
 
-fn found(key: &str, request: Request) -> u64 {
+fn found(key: &str, request: Given) -> u64 {
     match key_of(key, "skip", request) {
         Key::Found(key) => key,
         key => panic!("{key:?}"),
@@ -83,8 +42,8 @@ fn equal_bytes_of_different_kinds_are_different_keys() {
             ("cookie", "x=x"),
         ])
     };
-    let request = || Request {
-        route: Some("x"),
+    let request = || Given {
+        route: Ok(Some("x")),
         ..request()
     };
     let mut keys: Vec<u64> = [
@@ -156,7 +115,7 @@ fn sending_a_value_twice_is_no_way_out_of_a_rule() {
             key_of(key, "shared", get(headers)),
             key_of(key, "shared", get(&[]))
         );
-        let elsewhere = Request {
+        let elsewhere = Given {
             peer: Some("192.0.2.8"),
             ..get(headers)
         };
@@ -247,7 +206,7 @@ fn an_empty_path_or_segment_is_missing() {
 #[test]
 fn the_keyless_share_a_counter_or_are_told_apart_by_address() {
     let key = r#"[{"header": "a"}]"#;
-    let other = || Request {
+    let other = || Given {
         peer: Some("192.0.2.8"),
         ..get(&[])
     };
@@ -272,9 +231,9 @@ fn bytes_that_are_no_text_are_a_value() {
         let headers: Vec<(&str, &[u8])> = vec![("a", value)];
         found(
             key,
-            Request {
+            Given {
                 headers,
-                ..Request::default()
+                ..get(&[])
             },
         )
     };
@@ -298,7 +257,7 @@ fn a_host_is_compared_without_case_port_and_final_dot() {
 }
 
 /// What a service is asked about a request under a global rule with this key and `on_missing_key`.
-fn asked(key: &str, missing: &str, mut request: Request) -> Option<String> {
+fn asked(key: &str, missing: &str, mut request: Given) -> Option<String> {
     let plan = format!(
         r#"{{"limiter": {{"engine": "envoy_ratelimit", "cluster": "c", "proxies": 1}},
             "rules": [{{"name": "r", "key": {key}, "on_missing_key": "{missing}",

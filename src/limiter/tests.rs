@@ -1,33 +1,12 @@
 use super::*;
 use crate::config;
 use crate::decision::{Effect, Quota, Reason};
-use crate::facts::Unreadable;
+use crate::facts::given::Given;
 use crate::local::store::Dialect;
 use crate::local::store::memory::Memory;
 use crate::units::{Instant, Nanos, Wait};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-
-/// A request from this address.
-struct Peer(&'static str);
-
-impl Source for Peer {
-    fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
-        Ok(Vec::new())
-    }
-
-    fn header(&mut self, _name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(None)
-    }
-
-    fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(Some(self.0.as_bytes().to_vec()))
-    }
-
-    fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(None)
-    }
-}
 
 struct World {
     limiter: Limiter,
@@ -59,9 +38,9 @@ impl World {
 
     fn met(&self, peer: &'static str) -> Vec<Met> {
         let mut met = Vec::new();
-        let mut peer = Peer(peer);
+        let mut request = Given::from(peer);
         let engine = self.limiter.engine();
-        engine.select(&mut Facts::new(&mut peer), &mut met, |_| ());
+        engine.select(&mut Facts::new(&mut request), &mut met, |_| ());
         met
     }
 
@@ -195,8 +174,8 @@ fn each_limit_of_a_global_rule_is_a_question_of_its_own() {
     let plan = config::load(plan.as_bytes(), &|_| None).unwrap();
     let limiter = Limiter::new(plan);
     let mut met = Vec::new();
-    let mut peer = Peer("192.0.2.1:80");
-    let mut facts = Facts::new(&mut peer);
+    let mut request = Given::from("192.0.2.1:80");
+    let mut facts = Facts::new(&mut request);
     limiter.engine().select(&mut facts, &mut met, |_| ());
     let questions = limiter.questions(&met, &mut facts);
     let asked: Vec<_> = questions

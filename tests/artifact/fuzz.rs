@@ -1,10 +1,12 @@
 //! Anything, in any order, from fixed seeds: the module must not trap, must not grow, and must make no
 //! call that it may not make.
 
-use crate::host::{At, Fault, Script};
+use crate::host::{At, Fault, Flow, Script};
+use crate::http_calls::CallAnswer;
 use crate::process::{Process, Random, Shared};
 use crate::request::Request;
 use crate::scene::{ONE_AN_HOUR, PER_CLIENT, SECOND};
+use crate::service::{PER_REQUEST, gone, told};
 use crate::shared_data::Dialect;
 use crate::worker::{Root, Worker};
 
@@ -29,7 +31,20 @@ const CONFIGURATIONS: [&str; 6] = [
     r#"{"rules": [{"name": "broken"}]}"#,
 ];
 
-const CALLS: [&str; 9] = [
+/// What only Envoy's host can do.
+const WITH_LIMITER: [&str; 3] = [
+    PER_REQUEST,
+    r#"{"limiter": {"engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 1, "on_error": "deny", "max_parked": 5},
+        "rules": [{"name": "local", "key": ["client_ip"], "limits": [{"requests": 3, "per": "1s"}]},
+        {"name": "tenant", "key": [{"header": "x-tenant"}, "path"], "on_missing_key": "shared", "on_fault": "deny",
+        "global": {"mode": "per_request"},
+        "limits": [{"requests": 9, "per": "1m"}, {"requests": 90, "per": "1h"}]}],
+        "response": {"headers": ["x-ratelimit", "ietf-draft-11"]}}"#,
+    r#"{"limiter": {"engine": "gubernator", "cluster": "elsewhere", "proxies": 3, "on_error": "allow"},
+        "rules": [{"name": "all", "global": {"mode": "per_request"}, "limits": [{"requests": 9, "per": "1m"}]}]}"#,
+];
+
+const CALLS: [&str; 15] = [
     "get_header_map_pairs",
     "get_property",
     "get_shared_data",
@@ -39,6 +54,12 @@ const CALLS: [&str; 9] = [
     "send_local_response",
     "replace_header_map_value",
     "increment_metric",
+    "get_buffer_bytes",
+    "enqueue_shared_queue",
+    "http_call",
+    "set_effective_context",
+    "continue_stream",
+    "set_tick_period",
 ];
 
 #[test]
@@ -79,7 +100,7 @@ impl Actor {
         self.worker.take_trace();
         let script = self.faults();
         self.worker.script(script);
-        match self.random.below(40) {
+        match self.random.below(50) {
             0 => self.configure(),
             1 => self.delete_root(),
             2 => self.garble(),
@@ -90,15 +111,48 @@ impl Actor {
             7..=8 => self.tick(),
             9..=18 => self.open(),
             19..=28 => self.with_stream(|worker, stream| {
-                // No host goes on with a request that was answered.
-                if worker.host().streams[&stream].reply.is_none() {
+                // No host goes on with a request that was answered or waits.
+                let known = &worker.host().streams[&stream];
+                if known.reply.is_none() && known.flow == Flow::Going {
                     worker.request_headers(stream);
                 }
             }),
             29..=33 => self.with_stream(|worker, stream| {
                 worker.response_headers(stream);
             }),
-            _ => self.close(),
+            34..=39 => self.close(),
+            40..=44 => {
+                self.worker.wake();
+            }
+            _ => self.answer(),
+        }
+    }
+
+    /// Mostly to a call that is under way.
+    fn answer(&mut self) {
+        let answer = match self.random.below(6) {
+            0 => gone(),
+            1 => CallAnswer::broken_off(),
+            2 => {
+                let length = self.random.below(300);
+                CallAnswer::new("200", &self.random.bytes(length))
+            }
+            _ => {
+                let few = 1 + self.random.below(4);
+                let left = [None, Some(0), Some(1), Some(99)];
+                let each: Vec<_> = (0..few).map(|_| self.random.pick(&left)).collect();
+                told(&each)
+            }
+        };
+        let under_way = &self.worker.host().http_calls.under_way;
+        let calls: Vec<u32> = under_way.keys().copied().collect();
+        if calls.is_empty() || self.random.below(8) == 0 {
+            let root = u32::try_from(self.random.below(60)).unwrap();
+            let call = u32::try_from(self.random.below(60)).unwrap();
+            self.worker.answer_to(root, call, answer);
+        } else {
+            let call = self.random.pick(&calls);
+            self.worker.answer(call, answer);
         }
     }
 
@@ -121,7 +175,11 @@ impl Actor {
     }
 
     fn configure(&mut self) {
-        let configuration = self.random.pick(&CONFIGURATIONS);
+        let on_envoy = self.process.borrow().dialect() == Dialect::Envoy;
+        let configuration = match self.random.below(2) {
+            0 if on_envoy => self.random.pick(&WITH_LIMITER),
+            _ => self.random.pick(&CONFIGURATIONS),
+        };
         let root = match self.roots.last() {
             Some(root) if self.random.below(3) == 0 => {
                 self.worker.configure_root(root.id, configuration);

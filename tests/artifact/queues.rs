@@ -31,11 +31,6 @@ impl Queues {
         self.wakes.pop_front()
     }
 
-    /// How many times a root is still to be woken.
-    pub fn wakes(&self) -> usize {
-        self.wakes.len()
-    }
-
     fn enqueue(&mut self, number: u32, message: Vec<u8>) -> Result<(), Denied> {
         let queue = self.registered.get_mut(&number);
         let queue = queue.ok_or(Denied::Status(status::NOT_FOUND))?;

@@ -205,7 +205,7 @@ fn continue_stream(mut guest: Guest<'_>, direction: u32) -> Answer {
 
 /// As Envoy does it; how a stream of Kong fares then is known to nobody.
 fn set_effective_context(mut guest: Guest<'_>, context: u32) -> Answer {
-    let is_root = !guest.data().streams.contains_key(&context);
+    let is_root = guest.data().context == context;
     let name = if is_root { "root" } else { "stream" };
     let arguments = format!("{name} {context}");
     let answer = effect(&mut guest, "set_effective_context", &arguments, |host| {

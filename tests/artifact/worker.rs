@@ -187,6 +187,13 @@ impl Worker {
         self.store.data_mut().contexts.remove(&context);
     }
 
+    /// Ends a stream of which the module is not told.
+    pub fn forget(&mut self, stream: u32) {
+        let host = self.store.data_mut();
+        host.contexts.remove(&stream);
+        host.streams.remove(&stream);
+    }
+
     pub fn tick(&mut self, root: Root) {
         self.callback::<u32, ()>("proxy_on_tick", root.id, root.id);
     }

@@ -30,7 +30,7 @@ fn spoil(way: usize, random: &mut Random, value: &mut Vec<u8>) {
 const WAYS: usize = 10;
 
 /// Where the workers keep what they agreed on; every other key is a set of the table.
-const FOUNDING: &[u8] = b"w1";
+pub const FOUNDING: &[u8] = b"w1";
 
 #[test]
 fn a_spoilt_set_is_a_fresh_one() {

@@ -8,6 +8,7 @@
 
 use crate::request::Request;
 use crate::scene::{ONE_AN_HOUR, PER_CLIENT, Scene};
+use crate::service::{PER_REQUEST, told};
 use crate::worker::Exchange;
 
 /// The most that a case may cost.
@@ -19,7 +20,7 @@ struct Budget {
     run: fn() -> Exchange,
 }
 
-const BUDGETS: [Budget; 6] = [
+const BUDGETS: [Budget; 7] = [
     Budget {
         case: "no rule matches",
         fuel: 5_500,
@@ -55,6 +56,12 @@ const BUDGETS: [Budget; 6] = [
         fuel: 32_000,
         blocks: 1,
         run: refused_from_memory,
+    },
+    Budget {
+        case: "admit, granted by the service",
+        fuel: 168_000,
+        blocks: 3,
+        run: granted_by_service,
     },
 ];
 
@@ -130,6 +137,23 @@ fn refused_from_memory() -> Exchange {
     scene.admit(1, &Request::get("/"));
     assert!(!scene.exchange(&Request::get("/")).admitted());
     scene.exchange(&Request::get("/"))
+}
+
+/// One that waits alone, from its begin to its end.
+fn granted_by_service() -> Exchange {
+    let mut scene = Scene::new(PER_REQUEST);
+    let mut granted = || {
+        scene
+            .worker
+            .exchange_with(scene.root, &Request::get("/"), |worker| {
+                while worker.wake() {}
+                let calls = &worker.host().http_calls.under_way;
+                let call = *calls.keys().next().unwrap();
+                worker.answer(call, told(&[Some(7)]));
+            })
+    };
+    granted();
+    granted()
 }
 
 /// The third request of a client: its counters exist, nothing is new.

@@ -122,11 +122,22 @@ impl Worker {
 
     /// A whole request: request phase, response phase (of the module's own reply too), end of stream.
     pub fn exchange(&mut self, root: Root, request: &Request) -> Exchange {
+        self.exchange_with(root, request, |_| ())
+    }
+
+    /// The same, with what happens between its two phases.
+    pub fn exchange_with(
+        &mut self,
+        root: Root,
+        request: &Request,
+        meanwhile: impl FnOnce(&mut Self),
+    ) -> Exchange {
         self.take_trace();
         let allocations = self.host().allocations;
         let before = self.fuel;
         let stream = self.open(root, request);
         self.request_headers(stream);
+        meanwhile(self);
         self.response_headers(stream);
         let end = self.close(stream);
         Exchange {

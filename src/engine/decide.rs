@@ -138,6 +138,12 @@ impl Engine {
         Some(decision)
     }
 
+    /// Decides when no clock can be read: nothing can be counted here, but what the service refused is refused.
+    pub fn decide_without_time(&self, met: &[Met], asked: Asked<'_>) -> Decision {
+        let refused = self.refused_by_service(met, asked);
+        refused.unwrap_or_else(|| self.decide_without_counters(met))
+    }
+
     /// A refusal by what the service told, or because it told nothing.
     fn refused_by_service(&self, met: &[Met], asked: Asked<'_>) -> Option<Decision> {
         if asked == Asked::Nothing {
@@ -199,7 +205,7 @@ impl Engine {
                             (false, _) => Effect::Passed,
                         }
                     }
-                    Asked::Nothing if self.global(met).is_some() => Effect::Passed,
+                    Asked::Nothing if met.fingerprint().is_some() => Effect::Passed,
                     _ => Effect::Uncharged,
                 };
                 decision.rules.push(met.outcome(effect));

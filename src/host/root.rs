@@ -6,7 +6,7 @@ use super::call::{self, Buffer, Level, Map};
 use super::clock::Clock;
 use super::meter::{Meter, Registry};
 use super::request::CurrentRequest;
-use super::service::{self, Client};
+use super::service::Client;
 use super::shared::Shared;
 use crate::config;
 use crate::decision::{Count, Decision};
@@ -132,15 +132,11 @@ impl Root {
             number,
             client: None,
         };
-        if root.limiter.plan().service.is_some() {
-            match Client::new() {
-                Ok(client) => root.client = Some(client),
-                Err(_) => told.tell(Incident::Service(service::NOT_CALLED)),
-            }
-        }
+
         if let Err(incident) = root.join() {
             told.tell(incident);
         }
+        root.open_client(told);
         // Without ticks requests are limited all the same, and nobody counts them.
         let _ = call::set_tick_period(Pace::Idle.millis());
         Some(root)
@@ -207,7 +203,11 @@ impl Root {
     /// Looks for requests that have waited too long, hands counters over, and now and then looks after the table.
     pub fn on_tick(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
         let mut resumed = Vec::new();
-        if self.pace == Pace::Watching {
+        let waiting = self
+            .client
+            .as_ref()
+            .is_some_and(|client| client.waiting() > 0);
+        if waiting || self.pace == Pace::Watching {
             resumed = self.release_overdue(registry, told);
         }
         self.elapsed_ms = self.elapsed_ms.saturating_add(self.pace.millis());
@@ -240,6 +240,7 @@ impl Root {
         if let Err(incident) = self.join() {
             told.tell(incident);
         }
+        self.open_client(told);
         match self.clock.read_both() {
             Ok(now) => {
                 let first = u32::try_from(now.monotonic.0 % (1 << 31)).unwrap_or(0);

@@ -19,6 +19,8 @@ pub struct Client {
     parking: Parking,
     /// Wakes the root.
     queue: u32,
+    /// Whether a message is in it: one wakes the root for all who have come by then.
+    waking: bool,
 }
 
 /// How a call went.
@@ -41,6 +43,7 @@ impl Client {
         Ok(Self {
             parking: Parking::default(),
             queue,
+            waking: false,
         })
     }
 
@@ -57,7 +60,10 @@ impl Client {
         questions: Vec<Question>,
         now: Now,
     ) -> Outcome<()> {
-        call::enqueue(self.queue)?;
+        if !self.waking {
+            call::enqueue(self.queue)?;
+            self.waking = true;
+        }
         self.parking.park(stream, met, questions, now.monotonic);
         Ok(())
     }
@@ -68,8 +74,10 @@ impl Client {
     }
 
     /// Takes the messages out of the queue that woke the root.
-    pub fn woken(&self) {
-        while call::dequeue(self.queue).is_ok() {}
+    pub fn woken(&mut self) {
+        self.waking = false;
+        // There is one; a queue that never ends is none of ours.
+        let _ = call::dequeue(self.queue);
     }
 
     /// Asks for whoever waits and is not asked for yet. Gives the number of calls that were begun, and whoever has

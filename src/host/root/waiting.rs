@@ -3,18 +3,37 @@
 use super::super::call;
 use super::super::meter::Registry;
 use super::super::request::CurrentRequest;
-use super::super::service;
+use super::super::service::{self, Client};
 use super::super::shared::Shared;
 use super::{Pace, Resumed, Root, Verdict, conclude};
 use crate::engine::{Asked, Incidents, Met};
 use crate::facts::Facts;
 use crate::global::parking::Answered;
 use crate::limiter::Request;
+use crate::local::store::Dialect;
 use crate::log::{Incident, Told};
 use crate::metrics::ServiceCount;
 use crate::units::Now;
 
 impl Root {
+    /// Makes ready to ask the service, where there is one.
+    ///
+    /// A host whose shared data is of the other dialect traps on a queue that its operator has not declared, and
+    /// resumes no stream from a root: there `on_error` holds.
+    pub(super) fn open_client(&mut self, told: &mut Told) {
+        let dialect = self.founding.map(|founding| founding.dialect);
+        if self.limiter.plan().service.is_none() || self.client.is_some() {
+            return;
+        }
+        if dialect == Some(Dialect::ZeroOverwrites)
+            && let Ok(client) = Client::new()
+        {
+            self.client = Some(client);
+        } else {
+            told.tell(Incident::Service(service::NOT_CALLED));
+        }
+    }
+
     /// Lets a stream wait for the service; false when it cannot.
     pub(super) fn park(
         &mut self,
@@ -87,6 +106,10 @@ impl Root {
             return Vec::new();
         };
         let overdue = client.overdue(self.limiter.plan(), now.unwrap_or_default());
+        if !overdue.is_empty() {
+            // In case the message that was to wake the root is lost.
+            client.woken();
+        }
         if client.waiting() == 0 {
             self.set_pace(Pace::Idle);
         }

@@ -91,6 +91,11 @@ demo: build envoy-newest ## a limit at work in a real Envoy
 	$(call debian,curl,curl)
 	@envoy/demo $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy
 
+.PHONY: demo-global
+demo-global: build envoy-newest redis $(TOOLS)/bin/service_cmd ## one quota that two Envoys share
+	$(call debian,curl,curl)
+	@envoy/demo-global $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy $(TOOLS)/bin/service_cmd
+
 # Prints the path of the core's unit tests as 32-bit wasm, which are built by then.
 core_tests = cargo test -q --locked --lib --target wasm32-unknown-unknown --no-run --message-format=json \
 	| sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'

@@ -64,6 +64,13 @@ impl Contexts {
         }
     }
 
+    /// Tells a root that one of its streams waits no more.
+    fn gone(&mut self, root: u32, stream: u32) {
+        if let Some(Context::Root(Some(root))) = self.get_mut(root) {
+            root.on_gone(stream);
+        }
+    }
+
     fn remove(&mut self, number: u32) -> Option<Context> {
         let place = self.place(number).ok()?;
         Some(self.0.remove(place).1)
@@ -114,6 +121,9 @@ extern "C" fn proxy_on_configure(root: u32, len: usize) -> u32 {
     with_vm(0, |vm| {
         match Root::configure(root, len, &mut vm.metrics, &mut vm.told) {
             Some(configured) => {
+                if let Some(Context::Root(Some(former))) = vm.contexts.get_mut(root) {
+                    former.release_all(&mut vm.metrics, &mut vm.told);
+                }
                 vm.contexts
                     .insert(root, Context::Root(Some(Box::new(configured))));
                 1
@@ -179,14 +189,18 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end: u32)
     })
 }
 
-/// Runs for our own replies too, where there is nothing left to show.
+/// Runs for our own replies too, where there is nothing left to show, and for those that the proxy gave to a request
+/// that waits.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(context: u32, _headers: usize, _end: u32) -> u32 {
     with_vm((), |vm| {
-        if let Some(Context::Stream { shown, .. }) = vm.contexts.get_mut(context)
-            && let Some(headers) = shown.take()
-        {
-            root::show(*headers);
+        let Some(Context::Stream { root, shown }) = vm.contexts.get_mut(context) else {
+            return;
+        };
+        let root = *root;
+        match shown.take() {
+            Some(headers) => root::show(*headers),
+            None => vm.contexts.gone(root, context),
         }
     });
     CONTINUE
@@ -198,11 +212,7 @@ extern "C" fn proxy_on_delete(context: u32) {
         match vm.contexts.remove(context) {
             // It may have been the last whose ticks did.
             Some(Context::Root(_)) => vm.metrics.hand_over(),
-            Some(Context::Stream { root, .. }) => {
-                if let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) {
-                    root.on_gone(context);
-                }
-            }
+            Some(Context::Stream { root, .. }) => vm.contexts.gone(root, context),
             None => {}
         }
     });

@@ -11,7 +11,7 @@ use crate::global::wire::{Ask, Engine, Fault, MAX_BODY};
 use crate::local::limit::Limit;
 use crate::pairs::Pairs;
 use crate::plan::Plan;
-use crate::units::{Now, UnixTime};
+use crate::units::{Instant, Now, UnixTime};
 
 /// What one root has with its service.
 #[derive(Debug)]
@@ -147,9 +147,9 @@ impl Client {
     }
 
     /// Takes out whoever has waited for the longest that a request may.
-    pub fn overdue(&mut self, plan: &Plan, now: Now) -> Vec<Parked> {
+    pub fn overdue(&mut self, plan: &Plan, now: Instant) -> Vec<Parked> {
         match &plan.service {
-            Some(service) => self.parking.overdue(now.monotonic, service.max_wait),
+            Some(service) => self.parking.overdue(now, service.max_wait),
             None => Vec::new(),
         }
     }

@@ -36,6 +36,7 @@ mod service_faults;
 mod service_garbage;
 mod shared_data;
 mod status;
+mod stranded;
 mod stream_calls;
 mod surface;
 mod waiting;

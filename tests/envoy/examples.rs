@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::client::get;
 use crate::proxy::{self, Envoy, Host, module, repository};
 use crate::readme::{block, steady, steps};
 
@@ -89,6 +90,16 @@ async fn the_configurations_carry_what_is_shown() {
             serde_json::from_str::<Value>(shown).unwrap(),
             "{path}"
         );
+    }
+}
+
+/// What `make demo-global` runs is accepted as it stands.
+#[tokio::test]
+async fn the_configuration_with_a_shared_quota_starts() {
+    for host in proxy::everywhere() {
+        let envoy = start(&host, "envoy/global.yaml").await;
+        let answer = envoy.connect().await.send(get("/")).await;
+        assert_eq!(answer.status, 200);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::limiter::Request;
 use crate::local::store::Dialect;
 use crate::log::{Incident, Told};
 use crate::metrics::ServiceCount;
-use crate::units::Now;
+use crate::units::{Instant, Now};
 
 impl Root {
     /// Makes ready to ask the service, where there is one.
@@ -102,10 +102,27 @@ impl Root {
         told: &mut Told,
     ) -> Vec<Resumed> {
         let now = self.now(told);
+        self.release(now, now.unwrap_or_default().monotonic, registry, told)
+    }
+
+    /// Lets nobody wait any longer: another configuration takes this one's place.
+    pub fn release_all(&mut self, registry: &mut Registry, told: &mut Told) {
+        let now = self.now(told);
+        let _without_headers = self.release(now, Instant(u64::MAX), registry, told);
+    }
+
+    /// Gives up on whoever has waited too long at `as_of`, and decides about them at `now`.
+    fn release(
+        &mut self,
+        now: Option<Now>,
+        as_of: Instant,
+        registry: &mut Registry,
+        told: &mut Told,
+    ) -> Vec<Resumed> {
         let Some(client) = &mut self.client else {
             return Vec::new();
         };
-        let overdue = client.overdue(self.limiter.plan(), now.unwrap_or_default());
+        let overdue = client.overdue(self.limiter.plan(), as_of);
         if !overdue.is_empty() {
             // In case the message that was to wake the root is lost.
             client.woken();

@@ -188,18 +188,6 @@ impl Engine {
 }
 
 impl Reset {
-    /// The earliest that the window can end, when the call was sent at `sent`: until then a lease is good.
-    #[must_use]
-    pub const fn earliest(self, sent: UnixTime) -> UnixTime {
-        match self {
-            Self::RoundedUp(Nanos(nanos)) => {
-                sent.plus(Nanos(nanos.saturating_sub(Nanos::SECOND.0)))
-            }
-            Self::RoundedDown(after) => sent.plus(after),
-            Self::At(time) => time,
-        }
-    }
-
     /// The latest that the window can end, when the answer came at `arrived` and a window lasts `per`: from then on
     /// who was refused may ask again. Whatever the limiter or its clock say, that is not more than `per` away.
     #[must_use]

@@ -54,7 +54,11 @@ fn fixtures(folder: &str) -> Vec<PathBuf> {
 /// Every JSON block of the documentation is a whole document, and is accepted in an empty environment.
 #[test]
 fn documented_documents_are_accepted() {
-    for page in ["README.md", "docs/configuration.md"] {
+    for page in [
+        "README.md",
+        "docs/configuration.md",
+        "docs/shared-limits.md",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         let text = fs::read_to_string(path).unwrap();
         let blocks: Vec<_> = text

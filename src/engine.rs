@@ -8,7 +8,7 @@ pub use decide::Asked;
 use crate::decision::{Effect, RuleOutcome};
 use crate::facts::{Facts, Source, Unreadable};
 use crate::key::{Key, Keyer};
-use crate::local::limit::Algorithm;
+use crate::local::limit::{Algorithm, Limit};
 use crate::local::store::{Fault, Founding, checksum};
 use crate::local::table::{Stats, Table};
 use crate::plan::{OnMissingKey, Plan, Rule};
@@ -23,9 +23,18 @@ pub struct Engine {
     keyer: Keyer,
     /// `None` as long as the shared data could not be used.
     table: Option<Table>,
-    /// One for each rule: groups its entries in the table.
-    tags: Vec<u16>,
+    /// One for each rule.
+    prepared: Vec<Prepared>,
     reads_wall_clock: bool,
+}
+
+/// What is known of a rule before any request.
+#[derive(Clone, Copy, Debug)]
+struct Prepared {
+    /// Groups its entries in the table.
+    tag: u16,
+    /// Whether a limit of it admits nothing, ever.
+    closed: bool,
 }
 
 /// A rule that a request meets, and its key there.
@@ -63,10 +72,13 @@ impl Engine {
     /// A plan at work, without a table yet.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        let tag = |rule: &Rule| {
+        let prepared = |rule: &Rule| {
             // Rules whose tags collide are one to eviction's fairness, and to nothing else.
             let sum = checksum(rule.name.as_bytes());
-            u16::try_from(sum & u64::from(u16::MAX)).unwrap_or(0)
+            Prepared {
+                tag: u16::try_from(sum & u64::from(u16::MAX)).unwrap_or(0),
+                closed: rule.limits.iter().any(is_closed),
+            }
         };
         let mut limits = plan.rules.iter().flat_map(|rule| &rule.limits);
         let reads_wall_clock = plan.response.tells_epoch()
@@ -75,7 +87,7 @@ impl Engine {
             reads_wall_clock,
             keyer: Keyer::new(&plan, &[0; 16]),
             table: None,
-            tags: plan.rules.iter().map(tag).collect(),
+            prepared: plan.rules.iter().map(prepared).collect(),
             plan,
         }
     }
@@ -145,6 +157,11 @@ impl Engine {
         }
         unreadable
     }
+}
+
+/// Whether a limit admits nothing, ever.
+const fn is_closed(limit: &Limit) -> bool {
+    limit.capacity() < COST
 }
 
 impl Met {

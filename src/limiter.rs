@@ -97,7 +97,7 @@ impl Limiter {
             Some(now) => self
                 .engine
                 .decide(met, Asked::Nothing, now, data, incidents),
-            None => self.engine.decide_without_counters(met),
+            None => self.engine.decide_without_counters(met, Asked::Nothing),
         };
         self.told(decision, at, true, grpc)
     }
@@ -113,7 +113,7 @@ impl Limiter {
         let Request { met, now, grpc } = request;
         let decision = match now {
             Some(now) => self.engine.decide(met, asked, now, data, incidents),
-            None => self.engine.decide_without_time(met, asked),
+            None => self.engine.decide_without_counters(met, asked),
         };
         // What this proxy's share refused, the service may admit as soon as it is back.
         let lasts = asked != Asked::Failed;

@@ -1,6 +1,6 @@
 //! What is decided about a request, from what the rules that it meets say.
 
-use super::{COST, Engine, Incidents, Met, MetKey};
+use super::{COST, Engine, Incidents, Met, MetKey, is_closed};
 use crate::decision::{Decision, Effect, Quota, Reason, Refusal};
 use crate::local::limit::Limit;
 use crate::local::store::SharedData;
@@ -31,10 +31,9 @@ impl Engine {
         incidents: &mut Incidents,
     ) -> Decision {
         let Some(table) = &self.table else {
-            return self.decide_without_counters(met);
+            return self.decide_without_counters(met, asked);
         };
-        let refused = self.refused_unread(met);
-        if let Some(decision) = refused.or_else(|| self.refused_by_service(met, asked)) {
+        if let Some(decision) = self.refused_uncounted(met, asked) {
             return decision;
         }
         let mut entries = self.entries(met, asked, table);
@@ -50,8 +49,8 @@ impl Engine {
         self.conclude(met, asked, &entries, settled, now)
     }
 
-    /// The refusal of a request that would be refused whatever the service says: what it need not be asked for.
-    /// Charges nothing.
+    /// The refusal by this proxy's own counters of a request that the service need then not be asked for. Charges
+    /// nothing.
     pub fn refused_here(
         &self,
         met: &[Met],
@@ -59,13 +58,11 @@ impl Engine {
         data: &mut impl SharedData,
         incidents: &mut Incidents,
     ) -> Option<Decision> {
-        let Some(table) = &self.table else {
-            return Some(self.decide_without_counters(met));
-        };
-        if let Some(decision) = self.refused_unread(met) {
+        let table = self.table.as_ref()?;
+        let asked = Asked::Nothing;
+        if let Some(decision) = self.refused_uncounted(met, asked) {
             return Some(decision);
         }
-        let asked = Asked::Nothing;
         let mut entries = self.entries(met, asked, table);
         let stats = &mut incidents.stats;
         let mut transaction = Transaction {
@@ -79,9 +76,10 @@ impl Engine {
         Some(self.conclude(met, asked, &entries, settled, now))
     }
 
-    /// Decides when there are no counters at all: every rule's `on_fault` does, after what needs none.
-    pub fn decide_without_counters(&self, met: &[Met]) -> Decision {
-        if let Some(decision) = self.refused_unread(met) {
+    /// Decides when there are no counters at all, or no clock for them: every rule's `on_fault` does, after what needs
+    /// none.
+    pub fn decide_without_counters(&self, met: &[Met], asked: Asked<'_>) -> Decision {
+        if let Some(decision) = self.refused_uncounted(met, asked) {
             return decision;
         }
         let mut decision = Decision::default();
@@ -99,6 +97,12 @@ impl Engine {
         decision
     }
 
+    /// A refusal that needs none of this proxy's counters.
+    fn refused_uncounted(&self, met: &[Met], asked: Asked<'_>) -> Option<Decision> {
+        let refused = self.refused_unread(met);
+        refused.or_else(|| self.refused_by_service(met, asked))
+    }
+
     /// A refusal that no counter can change: a missing key that is denied, a limit that admits nothing, a fact
     /// that could not be read for a rule that denies on faults. In this order they are told.
     fn refused_unread(&self, met: &[Met]) -> Option<Decision> {
@@ -106,7 +110,7 @@ impl Engine {
             MetKey::Missing => Effect::Refused,
             MetKey::Unreadable if self.denies_on_fault(met) => Effect::Denied,
             MetKey::Unreadable => Effect::Uncharged,
-            _ if self.closed(met).next().is_some() => Effect::Refused,
+            _ if self.is_closed(met) => Effect::Refused,
             _ => Effect::Passed,
         };
         let refuses = |met: &Met| matches!(effects(met), Effect::Refused | Effect::Denied);
@@ -138,13 +142,9 @@ impl Engine {
         Some(decision)
     }
 
-    /// Decides when no clock can be read: nothing can be counted here, but what the service refused is refused.
-    pub fn decide_without_time(&self, met: &[Met], asked: Asked<'_>) -> Decision {
-        let refused = self.refused_by_service(met, asked);
-        refused.unwrap_or_else(|| self.decide_without_counters(met))
-    }
-
     /// A refusal by what the service told, or because it told nothing.
+    // In place it would weigh on requests that ask no service.
+    #[inline(never)]
     fn refused_by_service(&self, met: &[Met], asked: Asked<'_>) -> Option<Decision> {
         if asked == Asked::Nothing {
             return None;
@@ -273,7 +273,7 @@ impl Engine {
                 None => &rule.limits,
                 Some(global) => &global.share,
             },
-            tag: self.tags.get(met.rule).copied().unwrap_or(0),
+            tag: self.prepared.get(met.rule)?.tag,
             fingerprint: met.fingerprint()?,
             cost: COST,
             deny_on_fault: rule.on_fault == OnFault::Deny,
@@ -303,12 +303,17 @@ impl Engine {
         rule.is_some_and(|rule| rule.on_fault == OnFault::Deny)
     }
 
+    fn is_closed(&self, met: &Met) -> bool {
+        let prepared = self.prepared.get(met.rule);
+        prepared.is_some_and(|prepared| prepared.closed)
+    }
+
     /// Indices of a rule's limits that admit nothing, ever.
     fn closed(&self, met: &Met) -> impl Iterator<Item = usize> {
         let limits = self.plan.rules.get(met.rule).into_iter();
         limits
             .flat_map(|rule: &Rule| rule.limits.iter().enumerate())
-            .filter(|(_, limit): &(usize, &Limit)| limit.capacity() < COST)
+            .filter(|(_, limit): &(usize, &Limit)| is_closed(limit))
             .map(|(index, _)| index)
     }
 }

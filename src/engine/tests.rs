@@ -188,7 +188,10 @@ fn without_counters_each_rule_does_as_its_on_fault_says() {
         engine.select(&mut Facts::new(&mut from("192.0.2.1")), &mut met, |_| ());
         // No fingerprint under a key that everybody knows.
         assert!(met.iter().all(|met| met.fingerprint().is_none()));
-        assert_eq!(effects(&engine.decide_without_counters(&met)), expected);
+        assert_eq!(
+            effects(&engine.decide_without_counters(&met, Asked::Nothing)),
+            expected
+        );
     }
 }
 
@@ -214,7 +217,7 @@ fn an_unlimited_rule_still_asks_for_its_key() {
     let engine = Engine::new(config::load(plan.as_bytes(), &|_| None).unwrap());
     let mut met = Vec::new();
     engine.select(&mut Facts::new(&mut from("192.0.2.1")), &mut met, |_| ());
-    let decision = engine.decide_without_counters(&met);
+    let decision = engine.decide_without_counters(&met, Asked::Nothing);
     let reason = Reason::MissingKey;
     assert_eq!(decision.refusal, Some(Refusal { rule: 0, reason }));
 }

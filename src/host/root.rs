@@ -132,7 +132,6 @@ impl Root {
             number,
             client: None,
         };
-
         if let Err(incident) = root.join() {
             told.tell(incident);
         }

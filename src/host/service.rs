@@ -7,7 +7,7 @@ use super::call::{self, Buffer, HostError, Map, Outcome};
 use crate::engine::Met;
 use crate::facts::HeaderMap;
 use crate::global::parking::{Answered, Parked, Parking, Question, quota};
-use crate::global::wire::{Ask, Engine, Fault, MAX_BODY};
+use crate::global::wire::{Answer, Ask, Engine, Fault, MAX_BODY, Told};
 use crate::local::limit::Limit;
 use crate::pairs::Pairs;
 use crate::plan::Plan;
@@ -73,10 +73,10 @@ impl Client {
         self.parking.leave(stream);
     }
 
-    /// Takes the messages out of the queue that woke the root.
+    /// Takes the message out of the queue that woke the root.
     pub fn woken(&mut self) {
         self.waking = false;
-        // There is one; a queue that never ends is none of ours.
+        // None is there where the root was woken by something else.
         let _ = call::dequeue(self.queue);
     }
 
@@ -155,8 +155,7 @@ impl Client {
     }
 }
 
-/// The most asks in one call: their answer takes a real service some 3 ms, where 256 would take half of the 20 ms that a
-/// request waits by default.
+/// The most asks in one call: to 256 a real service took 8 to 18 ms to answer, of the 20 that a request waits by default.
 const MOST_ASKS: usize = 64;
 
 /// The most bytes of an answer for each ask, and besides: several times what any engine sends. A longer one is not
@@ -167,7 +166,7 @@ const ANSWER_BESIDES: usize = 4_096;
 /// What is told of calls that could not be begun.
 pub const NOT_CALLED: Fault = Fault::Unreachable;
 
-/// In place of a call that could not be begun; the host counts from 1.
+/// In place of a call that could not be begun: no call has this number.
 const NO_CALL: u32 = 0;
 
 fn limit<'p>(plan: &'p Plan, question: &Question) -> Option<&'p Limit> {
@@ -188,11 +187,7 @@ fn headers(authority: &str, path: &str) -> Vec<u8> {
 }
 
 /// What the answer whose callback is running says of each of the questions of its call.
-fn read(
-    engine: Engine,
-    asked: usize,
-    body_len: usize,
-) -> Result<Vec<Result<crate::global::wire::Told, Fault>>, Fault> {
+fn read(engine: Engine, asked: usize, body_len: usize) -> Result<Vec<Result<Told, Fault>>, Fault> {
     let headers = call::read_header_map(Map::Answer).map_err(unread)?;
     let headers = HeaderMap::new(headers);
     let fields: Vec<(&[u8], &[u8])> = headers.iter().collect();
@@ -210,7 +205,7 @@ fn read(
     };
     engine.read(
         asked,
-        &crate::global::wire::Answer {
+        &Answer {
             status,
             headers: &fields,
             body: &body,

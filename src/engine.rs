@@ -2,16 +2,19 @@
 
 mod decide;
 mod estimate;
+mod global;
 
-pub use decide::Asked;
+pub use decide::{Asked, Direct, Outcome};
+pub use global::Low;
 
 use crate::decision::{Effect, RuleOutcome};
 use crate::facts::{Facts, Source, Unreadable};
+use crate::global::lease::pots::{self, Pots};
 use crate::key::{Key, Keyer};
 use crate::local::limit::{Algorithm, Limit};
 use crate::local::store::{Fault, Founding, checksum};
 use crate::local::table::{Stats, Table};
-use crate::plan::{OnMissingKey, Plan, Rule};
+use crate::plan::{Global, OnMissingKey, Plan, Rule};
 
 /// What a request costs under every rule.
 const COST: u32 = 1;
@@ -22,10 +25,19 @@ pub struct Engine {
     plan: Plan,
     keyer: Keyer,
     /// `None` as long as the shared data could not be used.
-    table: Option<Table>,
+    tables: Option<Tables>,
     /// One for each rule.
     prepared: Vec<Prepared>,
     reads_wall_clock: bool,
+}
+
+/// Where a proxy keeps what it counts.
+#[derive(Debug)]
+struct Tables {
+    /// By itself.
+    local: Table,
+    /// Of what the service has granted.
+    pots: Pots,
 }
 
 /// What is known of a rule before any request.
@@ -60,10 +72,16 @@ pub enum MetKey {
 }
 
 /// What happened besides the decision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Incidents {
     /// In the store.
     pub stats: Stats,
+    /// In the store of what is leased.
+    pub pots: pots::Stats,
+    /// Whose leases run out.
+    pub low: Vec<Low>,
+    /// Whether a refusal may change before its time.
+    pub unsettled: bool,
     /// The first fault of the store.
     pub fault: Option<Fault>,
 }
@@ -80,13 +98,15 @@ impl Engine {
                 closed: rule.limits.iter().any(is_closed),
             }
         };
-        let mut limits = plan.rules.iter().flat_map(|rule| &rule.limits);
+        let is_leased = |rule: &&Rule| matches!(rule.global, Some(Global::Lease(_)));
+        let counted = plan.rules.iter().filter(|rule| !is_leased(rule));
+        let mut limits = counted.flat_map(|rule| &rule.limits);
         let reads_wall_clock = plan.response.tells_epoch()
             || limits.any(|limit| matches!(limit.algorithm, Algorithm::Window(_)));
         Self {
             reads_wall_clock,
             keyer: Keyer::new(&plan, &[0; 16]),
-            table: None,
+            tables: None,
             prepared: plan.rules.iter().map(prepared).collect(),
             plan,
         }
@@ -95,11 +115,17 @@ impl Engine {
     /// Puts the plan to work on the table that `founding` tells of.
     pub fn join(&mut self, founding: &Founding) {
         self.keyer = Keyer::new(&self.plan, &founding.seed);
-        self.table = Some(Table::new(
-            &self.plan.domain,
-            self.plan.max_keys,
-            founding.dialect,
-        ));
+        let (domain, max_keys) = (&self.plan.domain, self.plan.max_keys);
+        self.tables = Some(Tables {
+            local: Table::new(domain, max_keys, founding.dialect),
+            pots: Pots::new(domain, max_keys, founding.dialect),
+        });
+    }
+
+    /// Where it keeps what the service has granted; `None` as long as the shared data could not be used.
+    #[must_use]
+    pub fn pots(&self) -> Option<&Pots> {
+        Some(&self.tables.as_ref()?.pots)
     }
 
     /// The plan.
@@ -150,7 +176,7 @@ impl Engine {
                 }
                 (None, Some(Key::Deny)) => MetKey::Missing,
                 (None, Some(Key::Found(_))) if rule.limits.is_empty() => continue,
-                (None, Some(Key::Found(_))) if self.table.is_none() => MetKey::Uncounted,
+                (None, Some(Key::Found(_))) if self.tables.is_none() => MetKey::Uncounted,
                 (None, Some(Key::Found(fingerprint))) => MetKey::Counted(fingerprint),
             };
             met.push(Met { rule: index, key });

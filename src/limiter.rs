@@ -1,12 +1,12 @@
 //! A worker's whole answer to a request: its plan's engine, its memory of refusals, and what is told.
 
 use crate::decision::Decision;
-use crate::engine::{Asked, Engine, Incidents, Met};
+use crate::engine::{Asked, Engine, Incidents, Met, Outcome};
 use crate::facts::{Facts, Source};
 use crate::global::parking::Question;
 use crate::key;
 use crate::local::store::{Founding, SharedData};
-use crate::plan::Plan;
+use crate::plan::{Global, Plan};
 use crate::refusals::{Refusals, Refused};
 use crate::reply::draft_11::Policies;
 use crate::reply::headers::ResponseHeaders;
@@ -29,7 +29,10 @@ pub enum Answer<'l> {
     /// It is refused, under this plan.
     Refuse(&'l Plan, &'l Refused),
     /// It waits for what the rate limit service says of its global rules; nothing is charged.
-    Park,
+    Park {
+        /// Whether it is the first of a key in this proxy.
+        cold: bool,
+    },
 }
 
 /// A request that is answered: the rules that it meets, when, and who asks.
@@ -79,30 +82,18 @@ impl Limiter {
         data: &mut impl SharedData,
         incidents: &mut Incidents,
     ) -> Answer<'_> {
-        let Request { met, now, grpc } = request;
-        let at = now.unwrap_or_default();
+        let Request { met, now, .. } = request;
         if let Some(slot) = now.and_then(|now| self.refusals.find(met, now.monotonic)) {
-            let (grpc, plan) = (grpc(), self.engine.plan());
+            let at = now.unwrap_or_default();
+            let (grpc, plan) = ((request.grpc)(), self.engine.plan());
             let tell = |decision: &Decision| tell(plan, &self.policies, decision, at, grpc);
             let refused = self.refusals.repeat(slot, at.monotonic, grpc, tell);
             return Answer::Refuse(plan, refused);
         }
-        let decision = match now {
-            Some(now) if self.engine.asks_service(met) => {
-                match self.engine.refused_here(met, now, data, incidents) {
-                    Some(refused) => refused,
-                    None => return Answer::Park,
-                }
-            }
-            Some(now) => self
-                .engine
-                .decide(met, Asked::Nothing, now, data, incidents),
-            None => self.engine.decide_without_counters(met, Asked::Nothing),
-        };
-        self.told(decision, at, true, grpc)
+        self.decide(request, Asked::NOTHING, data, incidents)
     }
 
-    /// Answers a request that was parked, now that the service has spoken or will not.
+    /// Answers a request that was parked, by what the rate limit service has said since.
     pub fn answer_parked(
         &mut self,
         request: Request<'_, impl FnOnce() -> bool>,
@@ -110,13 +101,27 @@ impl Limiter {
         data: &mut impl SharedData,
         incidents: &mut Incidents,
     ) -> Answer<'_> {
+        self.decide(request, asked, data, incidents)
+    }
+
+    fn decide(
+        &mut self,
+        request: Request<'_, impl FnOnce() -> bool>,
+        asked: Asked<'_>,
+        data: &mut impl SharedData,
+        incidents: &mut Incidents,
+    ) -> Answer<'_> {
         let Request { met, now, grpc } = request;
-        let decision = match now {
+        let outcome = match now {
             Some(now) => self.engine.decide(met, asked, now, data, incidents),
-            None => self.engine.decide_without_counters(met, asked),
+            None => Outcome::Decided(self.engine.decide_without_counters(met, asked)),
+        };
+        let decision = match outcome {
+            Outcome::Decided(decision) => decision,
+            Outcome::Park { cold } => return Answer::Park { cold },
         };
         // What this proxy's share refused, the service may admit as soon as it is back.
-        let lasts = asked != Asked::Failed;
+        let lasts = asked.may_wait && !incidents.unsettled;
         self.told(decision, now.unwrap_or_default(), lasts, grpc)
     }
 
@@ -125,8 +130,10 @@ impl Limiter {
         let plan = self.plan();
         let mut questions = Vec::new();
         for met in met {
-            let rule = plan.rules.get(met.rule);
-            let Some(rule) = rule.filter(|rule| rule.global.is_some()) else {
+            let Some(rule) = plan.rules.get(met.rule) else {
+                continue;
+            };
+            let (Some(global), Some(key)) = (&rule.global, met.fingerprint()) else {
                 continue;
             };
             let Some(descriptor) = key::descriptor(rule, plan, facts) else {
@@ -141,6 +148,10 @@ impl Limiter {
                     rule: met.rule,
                     limit: index,
                     descriptor,
+                    pot: match global {
+                        Global::PerRequest(_) => None,
+                        Global::Lease(leased) => leased.get(index).map(|leased| leased.pot(key)),
+                    },
                 });
             }
         }

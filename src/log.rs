@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use crate::config::json::shortened;
 use crate::decision::{Decision, Reason};
 use crate::facts::Unreadable;
+use crate::global::breaker::{Change, Reason as Opening};
 use crate::global::wire;
 use crate::local::gcra::{Bucket, FullAt};
 use crate::local::store::Fault;
@@ -97,6 +98,22 @@ pub fn refusal_line(
     }
     line.push_str(&format!(r#","suppressed":{suppressed}}}"#));
     Some(line)
+}
+
+/// The line about a change of the breaker; `fault` is what the last call failed with.
+#[must_use]
+pub fn breaker_line(change: Change, fault: Option<wire::Fault>) -> String {
+    let Change::Opened(reason, open) = change else {
+        return "weir: the limiter answers again".to_owned();
+    };
+    let why = match reason {
+        Opening::InRow(calls) => format!("{calls} calls in a row failed"),
+        Opening::Share(failed, calls) => format!("{failed} of {calls} calls failed"),
+        Opening::Probe => "a probe failed".to_owned(),
+    };
+    let last = fault.map_or("unreachable", wire::Fault::kind);
+    let millis = open.0 / Nanos::MILLISECOND.0;
+    format!("weir: the limiter is left alone for {millis} ms: {why}, the last one for \"{last}\"")
 }
 
 /// What went wrong without ending a request; the requests it concerns are counted by their rules.

@@ -70,11 +70,22 @@ pub enum ServiceCount {
     Parked,
     /// Of those, the ones that got no answer within `max_wait`.
     Overdue,
+    /// Cost that was granted ahead of need.
+    Leased,
+    /// Of that, what nobody could spend in its window.
+    Lapsed,
 }
 
 impl ServiceCount {
     /// All of them, each at its [`Self::index`].
-    pub const ALL: [Self; 4] = [Self::Calls, Self::Errors, Self::Parked, Self::Overdue];
+    pub const ALL: [Self; 6] = [
+        Self::Calls,
+        Self::Errors,
+        Self::Parked,
+        Self::Overdue,
+        Self::Leased,
+        Self::Lapsed,
+    ];
 
     /// Its place in [`Self::ALL`].
     #[must_use]
@@ -84,6 +95,8 @@ impl ServiceCount {
             Self::Errors => 1,
             Self::Parked => 2,
             Self::Overdue => 3,
+            Self::Leased => 4,
+            Self::Lapsed => 5,
         }
     }
 
@@ -95,6 +108,8 @@ impl ServiceCount {
             Self::Errors => "weir.limiter.errors",
             Self::Parked => "weir.limiter.parked",
             Self::Overdue => "weir.limiter.overdue",
+            Self::Leased => "weir.limiter.leased",
+            Self::Lapsed => "weir.limiter.lapsed",
         }
     }
 }

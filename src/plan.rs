@@ -6,7 +6,9 @@
 use ipnet::IpNet;
 use regex_lite::Regex;
 
-use crate::global::wire::{Engine, Mode};
+use crate::global::breaker::Terms;
+use crate::global::lease::Leased;
+use crate::global::wire::Engine;
 use crate::local::limit::Limit;
 use crate::path::Template as PathTemplate;
 use crate::reply::template::Template;
@@ -51,6 +53,8 @@ pub struct Service {
     /// What values must not be taken for: the keys of all descriptors, where the service joins keys and values by `_`;
     /// otherwise empty.
     pub joined_keys: Vec<Box<str>>,
+    /// When it is left alone.
+    pub breaker: Terms,
     /// The most requests that wait in one worker.
     pub max_parked: usize,
 }
@@ -88,11 +92,12 @@ pub struct Rule {
 
 /// How a rule's limits are kept by a rate limit service.
 #[derive(Debug)]
-pub struct Global {
-    /// What is asked when.
-    pub mode: Mode,
-    /// This proxy's share of each limit, kept here while the service cannot be asked and `on_error` is `local`.
-    pub share: Vec<Limit>,
+pub enum Global {
+    /// By one debit for each request. Of each limit this proxy's share, which is kept here while the service cannot be
+    /// asked and `on_error` is `local`.
+    PerRequest(Vec<Limit>),
+    /// By debits ahead of need.
+    Lease(Vec<Leased>),
 }
 
 impl Rule {

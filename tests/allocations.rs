@@ -196,7 +196,7 @@ impl Worker {
             let request = limiter::Request { met, now, grpc };
             match limiter.answer(request, shared, &mut incidents) {
                 Answer::Pass(_, headers) => Ok(headers),
-                Answer::Refuse(..) | Answer::Park => Err(()),
+                Answer::Refuse(..) | Answer::Park { .. } => Err(()),
             }
         });
         self.met = met;

@@ -19,10 +19,11 @@ const MOST_LINES: usize = 400;
 
 /// What of the standard library the core may name. It has no clock, randomness (a `HashMap` draws a seed),
 /// environment, file, thread or socket.
-const STANDARD: [&str; 13] = [
+const STANDARD: [&str; 14] = [
     "array",
     "borrow",
     "cmp",
+    "collections::VecDeque",
     "error",
     "fmt",
     "hash::Hasher",

@@ -36,11 +36,12 @@ pub(super) fn plan(raw: raw::Document, reader: &mut Reader<'_>) -> Option<Plan> 
         .response
         .and_then(|raw| response::response(raw, &path, reader));
     let log = raw.log?;
-    let (rules, mut service) = (rules?, service?);
-    if let Some(service) = &mut service
-        && service.engine == Engine::EnvoyRatelimit
-    {
-        service.joined_keys = global::descriptor_keys(&rules);
+    let (mut rules, mut service) = (rules?, service?);
+    if let Some(service) = &mut service {
+        if service.engine == Engine::EnvoyRatelimit {
+            service.joined_keys = global::descriptor_keys(&rules);
+        }
+        global::mark(&mut rules, service);
     }
     Some(Plan {
         enabled: raw.enabled?.0,

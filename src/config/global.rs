@@ -7,9 +7,13 @@ use super::error::Path;
 use super::json::shortened;
 use super::names::Names;
 use super::raw;
-use crate::global::wire::Engine;
+use crate::global::breaker::Terms;
+use crate::global::lease::span::Windows;
+use crate::global::lease::{Leased, Share};
+use crate::global::wire::{Engine, Mode};
 use crate::local::gcra::Bucket;
 use crate::local::limit::{Algorithm, Limit};
+use crate::local::store::checksum;
 use crate::plan::{Global, KeyPart, KeySource, Rule, Service};
 use crate::units::Nanos;
 
@@ -28,6 +32,12 @@ pub(super) fn service(raw: raw::Service) -> Option<Service> {
         on_error: raw.on_error?,
         max_parked: raw.max_parked?.0,
         joined_keys: Vec::new(),
+        breaker: Terms {
+            failures: 5,
+            open: Nanos(250 * Nanos::MILLISECOND.0),
+            max_open: Nanos(2 * Nanos::SECOND.0),
+            probe: Nanos(2 * timeout * Nanos::MILLISECOND.0),
+        },
     })
 }
 
@@ -88,10 +98,15 @@ pub(super) fn global(
             reader.refuse::<()>(&limits_path.item(index), message);
         }
     }
-    let share = limits.iter().map(|limit| share_of(limit, proxies));
-    Some(Global {
-        mode,
-        share: share.collect(),
+    Some(match mode {
+        Mode::PerRequest => {
+            let share = limits.iter().map(|limit| share_of(limit, proxies));
+            Global::PerRequest(share.collect())
+        }
+        Mode::Lease => {
+            let leased = limits.iter().map(|limit| leased(limit, engine, proxies));
+            Global::Lease(leased.collect())
+        }
     })
 }
 
@@ -172,6 +187,49 @@ fn refuse_repeated_keys(
             continue;
         };
         reader.refuse::<()>(&path.item(index), &message);
+    }
+}
+
+/// A limit as proxies take leases of it. Its mark is made when the service is: see [`mark`].
+fn leased(limit: &Limit, engine: Engine, proxies: u32) -> Leased {
+    Leased {
+        share: Share {
+            limit: limit.capacity(),
+            period: limit.per,
+            windows: match engine {
+                Engine::EnvoyRatelimit => Windows::Aligned,
+                Engine::Gubernator | Engine::Limitador => Windows::FirstHit,
+            },
+            proxies: NonZeroU32::new(proxies).unwrap_or(NonZeroU32::MIN),
+        },
+        mark: 0,
+    }
+}
+
+/// Marks what is leased by all that says where it is debited: what was granted for one limit is not to be spent for
+/// another when a configuration changes.
+pub(super) fn mark(rules: &mut [Rule], service: &Service) {
+    for rule in rules {
+        let Some(Global::Lease(leased)) = &mut rule.global else {
+            continue;
+        };
+        for (leased, limit) in leased.iter_mut().zip(&rule.limits) {
+            let mut mark = String::new();
+            for text in [&service.cluster, &service.authority, &limit.name] {
+                describe(text, None, &mut mark);
+            }
+            for part in &rule.key {
+                describe(&part.descriptor_key, None, &mut mark);
+            }
+            let numbers = [
+                u64::from(limit.requests),
+                limit.per.0,
+                service.engine as u64,
+            ];
+            let mut mark = mark.into_bytes();
+            mark.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+            leased.mark = checksum(&mark);
+        }
     }
 }
 

@@ -64,11 +64,12 @@ object! {
 
 object! {
     Global {
-        required mode: Mode,
+        default mode: Mode = Mode::Lease,
     }
 }
 
 names!(Mode, "mode" {
+    "lease" => Mode::Lease,
     "per_request" => Mode::PerRequest,
 });
 

@@ -6,18 +6,65 @@ use crate::local::limit::Limit;
 use crate::local::store::SharedData;
 use crate::local::table::Table;
 use crate::local::transaction::{Demand, Entry, Settled, Transaction};
-use crate::plan::{OnError, OnFault, Rule};
+use crate::plan::{Global, OnError, OnFault, Rule};
 use crate::units::{Nanos, Now, Wait};
 
-/// What the rate limit service said of the global rules that a request meets.
+/// What the rate limit service has been asked about a request so far, and what it said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked<'a> {
-    /// Nothing, since it was not asked. A request that meets a global rule is not to be decided so.
-    Nothing,
-    /// What each of their limits says, in the order of the plan.
-    Told(&'a [Quota]),
-    /// It did not answer, or not in time: `on_error` holds.
-    Failed,
+pub struct Asked<'a> {
+    /// What each limit of the rules says that ask for each request, in the order of the plan; `None` when that is not
+    /// known.
+    pub told: Option<&'a [Quota]>,
+    /// Of the limits that are leased, those of which it was granted a part of its own.
+    pub direct: &'a [Direct],
+    /// Whether it may wait for what is not known. Otherwise `on_error` holds.
+    pub may_wait: bool,
+}
+
+/// What was granted to one request, beside its pot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Direct {
+    /// Fingerprint of the pot.
+    pub pot: u64,
+    /// What the limit says; `None` where the service has no such limit, and would admit anything.
+    pub quota: Option<Quota>,
+}
+
+impl<'a> Asked<'a> {
+    /// Nothing, and it may wait.
+    pub const NOTHING: Self = Self {
+        told: None,
+        direct: &[],
+        may_wait: true,
+    };
+
+    /// In vain: the service did not answer, or not in time.
+    pub const FAILED: Self = Self {
+        may_wait: false,
+        ..Self::NOTHING
+    };
+
+    /// For what each rule says that asks for each request.
+    #[must_use]
+    pub const fn told(quotas: &'a [Quota]) -> Self {
+        Self {
+            told: Some(quotas),
+            ..Self::NOTHING
+        }
+    }
+}
+
+/// What comes of deciding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    /// A decision; who is admitted has been charged.
+    Decided(Decision),
+    /// It is to wait for what the service says. Nothing was charged.
+    Park {
+        /// Whether it is the first of a key in this proxy.
+        cold: bool,
+    },
 }
 
 impl Engine {
@@ -29,13 +76,17 @@ impl Engine {
         now: Now,
         data: &mut impl SharedData,
         incidents: &mut Incidents,
-    ) -> Decision {
-        let Some(table) = &self.table else {
-            return self.decide_without_counters(met, asked);
+    ) -> Outcome {
+        let Some(tables) = &self.tables else {
+            return Outcome::Decided(self.decide_without_counters(met, asked));
         };
-        if let Some(decision) = self.refused_uncounted(met, asked) {
-            return decision;
+        if let Some(decision) = self.refused_unread(met) {
+            return Outcome::Decided(decision);
         }
+        if self.asks_service(met) {
+            return self.decide_globally(met, asked, now, tables, data, incidents);
+        }
+        let table = &tables.local;
         let mut entries = self.entries(met, asked, table);
         let stats = &mut incidents.stats;
         let settled = Transaction {
@@ -46,40 +97,14 @@ impl Engine {
         }
         .settle(&mut entries);
         incidents.fault = entries.iter().find_map(|entry| entry.fault);
-        self.conclude(met, asked, &entries, settled, now)
-    }
-
-    /// The refusal by this proxy's own counters of a request that the service need then not be asked for. Charges
-    /// nothing.
-    pub fn refused_here(
-        &self,
-        met: &[Met],
-        now: Now,
-        data: &mut impl SharedData,
-        incidents: &mut Incidents,
-    ) -> Option<Decision> {
-        let table = self.table.as_ref()?;
-        let asked = Asked::Nothing;
-        if let Some(decision) = self.refused_uncounted(met, asked) {
-            return Some(decision);
-        }
-        let mut entries = self.entries(met, asked, table);
-        let stats = &mut incidents.stats;
-        let mut transaction = Transaction {
-            table,
-            data,
-            now,
-            stats,
-        };
-        let settled = transaction.test_all(&mut entries)?;
-        incidents.fault = entries.iter().find_map(|entry| entry.fault);
-        Some(self.conclude(met, asked, &entries, settled, now))
+        Outcome::Decided(self.conclude(met, asked, &[], &entries, settled, now))
     }
 
     /// Decides when there are no counters at all, or no clock for them: every rule's `on_fault` does, after what needs
     /// none.
     pub fn decide_without_counters(&self, met: &[Met], asked: Asked<'_>) -> Decision {
-        if let Some(decision) = self.refused_uncounted(met, asked) {
+        let refused = self.refused_unread(met);
+        if let Some(decision) = refused.or_else(|| self.refused_by_service(met, asked)) {
             return decision;
         }
         let mut decision = Decision::default();
@@ -95,12 +120,6 @@ impl Engine {
             });
         }
         decision
-    }
-
-    /// A refusal that needs none of this proxy's counters.
-    fn refused_uncounted(&self, met: &[Met], asked: Asked<'_>) -> Option<Decision> {
-        let refused = self.refused_unread(met);
-        refused.or_else(|| self.refused_by_service(met, asked))
     }
 
     /// A refusal that no counter can change: a missing key that is denied, a limit that admits nothing, a fact
@@ -142,44 +161,13 @@ impl Engine {
         Some(decision)
     }
 
-    /// A refusal by what the service told, or because it told nothing.
-    // In place it would weigh on requests that ask no service.
-    #[inline(never)]
-    fn refused_by_service(&self, met: &[Met], asked: Asked<'_>) -> Option<Decision> {
-        if asked == Asked::Nothing {
-            return None;
-        }
-        let effect = |met: &Met| match (self.global(met), asked) {
-            (Some(_), Asked::Told(quotas)) => {
-                let refuses = |quota: &Quota| quota.rule == met.rule && quota.violated.is_some();
-                match quotas.iter().any(refuses) {
-                    true => Effect::Refused,
-                    false => Effect::Passed,
-                }
-            }
-            (Some(OnError::Deny), Asked::Failed) => Effect::Denied,
-            _ => Effect::Passed,
-        };
-        let first = met.iter().find(|met| effect(met) != Effect::Passed)?;
-        let mut decision = Decision {
-            quotas: match asked {
-                Asked::Told(quotas) => quotas.to_vec(),
-                Asked::Nothing | Asked::Failed => Vec::new(),
-            },
-            rules: met.iter().map(|met| met.outcome(effect(met))).collect(),
-            refusal: None,
-        };
-        decision.refusal = decision.by_longest_wait().or(Some(Refusal {
-            rule: first.rule,
-            reason: Reason::Unavailable,
-        }));
-        Some(decision)
-    }
-
-    fn conclude(
+    /// The decision, once everything is charged or nothing will be. `said` is what the limits say that the service
+    /// keeps.
+    pub(super) fn conclude(
         &self,
         met: &[Met],
         asked: Asked<'_>,
+        said: &[Quota],
         entries: &[Entry<'_>],
         settled: Settled,
         now: Now,
@@ -194,18 +182,13 @@ impl Engine {
                 false => None,
             };
             let Some((at, entry)) = entry else {
-                let effect = match asked {
-                    Asked::Told(quotas) if self.global(met).is_some() => {
-                        let of_rule = |quota: &&Quota| quota.rule == met.rule;
-                        decision.quotas.extend(quotas.iter().filter(of_rule));
-                        match (admitted, quotas.iter().any(|quota| of_rule(&quota))) {
-                            (true, true) => Effect::Charged,
-                            // It has no such limit, and would admit anything.
-                            (true, false) => Effect::Uncharged,
-                            (false, _) => Effect::Passed,
-                        }
-                    }
-                    Asked::Nothing if met.fingerprint().is_some() => Effect::Passed,
+                let own = said.iter().filter(|quota| quota.rule == met.rule);
+                let known = decision.quotas.len();
+                decision.quotas.extend(own);
+                let effect = match admitted {
+                    true if decision.quotas.len() > known => Effect::Charged,
+                    false if met.fingerprint().is_some() => Effect::Passed,
+                    // Of a service that has no such limit, and would admit anything, too.
                     _ => Effect::Uncharged,
                 };
                 decision.rules.push(met.outcome(effect));
@@ -244,7 +227,12 @@ impl Engine {
         decision
     }
 
-    fn entries<'e>(&'e self, met: &[Met], asked: Asked<'_>, table: &Table) -> Vec<Entry<'e>> {
+    pub(super) fn entries<'e>(
+        &'e self,
+        met: &[Met],
+        asked: Asked<'_>,
+        table: &Table,
+    ) -> Vec<Entry<'e>> {
         let mut entries = Vec::with_capacity(met.len());
         for met in met {
             if self.is_counted_here(met, asked)
@@ -256,22 +244,26 @@ impl Engine {
         entries
     }
 
-    /// Whether this proxy's own counters are asked: for a global rule only when the service did not say.
+    /// Whether this proxy's own counters are asked: for a rule of the service only where that was asked in vain.
     fn is_counted_here(&self, met: &Met, asked: Asked<'_>) -> bool {
         let here = match self.global(met) {
             None => true,
-            Some(on_error) => on_error == OnError::Local && asked == Asked::Failed,
+            Some(Global::Lease(_)) => false,
+            Some(Global::PerRequest(_)) => {
+                let failed = asked.told.is_none() && !asked.may_wait;
+                failed && self.on_error() == OnError::Local
+            }
         };
         here && met.fingerprint().is_some()
     }
 
-    /// What a rule asks of this proxy's own counters; a global one asks for its share.
+    /// What a rule asks of this proxy's own counters; one of the service asks for its share.
     fn demand(&self, met: Met) -> Option<Demand<'_>> {
         let rule = self.plan.rules.get(met.rule)?;
         Some(Demand {
             limits: match &rule.global {
-                None => &rule.limits,
-                Some(global) => &global.share,
+                Some(Global::PerRequest(share)) => share,
+                Some(Global::Lease(_)) | None => &rule.limits,
             },
             tag: self.prepared.get(met.rule)?.tag,
             fingerprint: met.fingerprint()?,
@@ -281,24 +273,14 @@ impl Engine {
     }
 
     /// Whether any of these rules is kept by the service.
-    #[must_use]
-    pub fn asks_service(&self, met: &[Met]) -> bool {
-        let asked = |met: &&Met| met.fingerprint().is_some();
+    fn asks_service(&self, met: &[Met]) -> bool {
         self.plan.service.is_some()
             && met
                 .iter()
-                .filter(asked)
-                .any(|met| self.global(met).is_some())
+                .any(|met| met.fingerprint().is_some() && self.global(met).is_some())
     }
 
-    /// What holds for a global rule when the service does not say; `None` for any other.
-    fn global(&self, met: &Met) -> Option<OnError> {
-        let service = self.plan.service.as_ref()?;
-        let rule = self.plan.rules.get(met.rule)?;
-        rule.global.as_ref().map(|_| service.on_error)
-    }
-
-    fn denies_on_fault(&self, met: &Met) -> bool {
+    pub(super) fn denies_on_fault(&self, met: &Met) -> bool {
         let rule = self.plan.rules.get(met.rule);
         rule.is_some_and(|rule| rule.on_fault == OnFault::Deny)
     }

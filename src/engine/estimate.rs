@@ -10,9 +10,10 @@ impl Engine {
     /// How many keys still owe something: an estimate from up to `sets` sets of each class that the plan
     /// uses, beginning anywhere at `first`; exact when that covers the table.
     pub fn tracked_keys(&self, data: &mut impl SharedData, now: Now, first: u32, sets: u32) -> u64 {
-        let Some(table) = self.table.as_ref().filter(|_| self.plan.enabled) else {
+        let Some(tables) = self.tables.as_ref().filter(|_| self.plan.enabled) else {
             return 0;
         };
+        let table = &tables.local;
         let looked_at = sets.min(table.sets());
         let mut stats = Stats::default();
         let mut live = 0_u64;

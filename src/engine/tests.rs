@@ -48,13 +48,14 @@ impl World {
 
     fn ask(&mut self, peer: &'static str, millis: u64) -> Decision {
         let (met, _) = self.select(peer);
-        self.engine.decide(
-            &met,
-            Asked::Nothing,
-            now(millis),
-            &mut self.data,
-            &mut self.incidents,
-        )
+        let (data, incidents) = (&mut self.data, &mut self.incidents);
+        match self
+            .engine
+            .decide(&met, Asked::NOTHING, now(millis), data, incidents)
+        {
+            Outcome::Decided(decision) => decision,
+            Outcome::Park { .. } => panic!("no rule is the service's"),
+        }
     }
 
     fn calls(&self) -> (u32, u32) {
@@ -189,7 +190,7 @@ fn without_counters_each_rule_does_as_its_on_fault_says() {
         // No fingerprint under a key that everybody knows.
         assert!(met.iter().all(|met| met.fingerprint().is_none()));
         assert_eq!(
-            effects(&engine.decide_without_counters(&met, Asked::Nothing)),
+            effects(&engine.decide_without_counters(&met, Asked::NOTHING)),
             expected
         );
     }
@@ -217,7 +218,7 @@ fn an_unlimited_rule_still_asks_for_its_key() {
     let engine = Engine::new(config::load(plan.as_bytes(), &|_| None).unwrap());
     let mut met = Vec::new();
     engine.select(&mut Facts::new(&mut from("192.0.2.1")), &mut met, |_| ());
-    let decision = engine.decide_without_counters(&met, Asked::Nothing);
+    let decision = engine.decide_without_counters(&met, Asked::NOTHING);
     let reason = Reason::MissingKey;
     assert_eq!(decision.refusal, Some(Refusal { rule: 0, reason }));
 }

@@ -7,6 +7,10 @@
 //! While it is open nobody calls. Then one worker sends one probe, which is never a request's own debit; a probe
 //! whose worker has died is forgotten after its time.
 
+mod shared;
+
+pub use shared::SharedBreaker;
+
 use crate::units::{Instant, Nanos};
 
 /// Failures are counted over spans of this length.

@@ -1,20 +1,28 @@
 //! How much to debit ahead of need.
 //!
 //! ```text
-//! T   = max(2 % of the period, 2·rtt), at most 100 ms      the time that a lease should last
+//! T   = max(2 % of the period, 2·rtt), at most 300 ms      the time that a lease should last
 //! cap = R / 4N                                              R is left at the limiter, N proxies share it
 //! B   = min(rate·(T + rtt) + what waits, cap, in the first lease of a window 1 % of the limit)
 //! ```
 //! and never less than what waits first, nor more than R: some engines burn what is left when a debit does not
 //! fit. Below a cap of 2 each request is debited by itself, so that the end of a quota is exact.
 
+pub mod debit;
+pub mod draw;
+pub mod pot;
+pub mod pots;
+pub mod span;
+
 use std::num::NonZeroU32;
 
-use super::span::Windows;
+use span::Windows;
+
+use crate::local::store::checksum;
 use crate::units::{Instant, Nanos};
 
 /// The longest that a lease should last: what it holds is out of the other proxies' reach.
-const MAX_HORIZON: Nanos = Nanos(100 * Nanos::MILLISECOND.0);
+const MAX_HORIZON: Nanos = Nanos(300 * Nanos::MILLISECOND.0);
 
 /// Requests are counted over spans of this length: long enough that a few of them are no rate, short enough
 /// that a rate is known soon after it has changed.
@@ -31,6 +39,28 @@ pub struct Share {
     pub windows: Windows,
     /// Proxies that share it.
     pub proxies: NonZeroU32,
+}
+
+/// One limit of a rule, of which proxies take leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leased {
+    /// What there is, and for how many.
+    pub share: Share,
+    /// Tells its pots from those of any other limit, or of the same one at another limiter.
+    pub mark: u64,
+}
+
+impl Leased {
+    /// The fingerprint of the pot for a key with such a fingerprint.
+    #[must_use]
+    pub fn pot(&self, key: u64) -> u64 {
+        let mut name = [0; 16];
+        let (of_key, of_limit) = name.split_at_mut(size_of::<u64>());
+        of_key.copy_from_slice(&key.to_le_bytes());
+        of_limit.copy_from_slice(&self.mark.to_le_bytes());
+        // Zero is what an empty place says.
+        checksum(&name).max(1)
+    }
 }
 
 /// What a lease is wanted for. All but the time is cost.

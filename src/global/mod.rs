@@ -1,18 +1,12 @@
 //! Quotas that several proxies share, kept by a limiter that they all ask.
 //!
-//! Every admitted request was debited at the limiter first. What the proxy does so far: a request that meets a global
-//! rule is [parked](parking) until the debit that is asked for it is answered; [`wire`] says how it is asked for and what the
-//! answer means.
-//!
-//! So that hardly one will have to wait, a proxy can debit ahead of need: [`lease`] says how much and [`span`] until
-//! when it may be spent, a [`debit`] is one such question and its outcome, the [`pot`] keeps what was granted for all
-//! workers of the proxy, and the [`breaker`] says when the limiter is left alone. These five are held to in virtual
-//! time by `tests/leases`, and no host asks them yet.
+//! Every admitted request was debited at the limiter first: one by one, or, so that hardly one has to wait, by
+//! [leases](lease) that are taken ahead of need and spent by all workers of a proxy. A request for which there is
+//! nothing in hand is [parked](parking); an [`exchange`] is what one worker asks for, [`wire`] how that is said and what
+//! the answer means; the [`breaker`] says when the limiter is left alone.
 
 pub mod breaker;
-pub mod debit;
+pub mod exchange;
 pub mod lease;
 pub mod parking;
-pub mod pot;
-pub mod span;
 pub mod wire;

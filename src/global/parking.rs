@@ -1,27 +1,24 @@
-//! Requests of one worker that wait for the rate limit service, and what it is asked for them.
+//! Requests of one worker that wait for the rate limit service.
 
+use std::collections::VecDeque;
+
+use super::wire::{Descriptor, Told};
 use crate::decision::Quota;
-use crate::engine::Met;
-use crate::global::wire::{Descriptor, Fault, Told};
+use crate::engine::{Asked, Direct, Met};
 use crate::local::limit::Limit;
 use crate::units::{Instant, Nanos, UnixTime, Wait};
 
-/// The most calls of one worker that are under way at once; who comes meanwhile shares the next one.
-pub const MAX_CALLS: usize = 4;
-
 /// A request that waits.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Parked {
     /// The host's number of its stream.
     pub stream: u32,
     /// The rules that it meets.
     pub met: Vec<Met>,
-    /// What is asked for it: one for each limit of each global rule.
-    pub questions: Vec<Question>,
     /// When it was parked.
     pub since: Instant,
-    /// The call that asks for it, once there is one.
-    call: Option<u32>,
+    /// What it waits for: one for each limit of each of the service's rules.
+    questions: Vec<(Question, Reply)>,
 }
 
 /// One limit that the service is asked about.
@@ -33,15 +30,46 @@ pub struct Question {
     pub limit: usize,
     /// What the request is counted by.
     pub descriptor: Descriptor,
+    /// The pot from which it is served, by its fingerprint; `None` when it is asked for by itself.
+    pub pot: Option<u64>,
 }
 
-/// A request whose answer has come.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Answered {
+/// What became of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Nobody has asked it for this request. Those of pots stay so until their pot can serve it.
+    Unasked,
+    /// A call asks it.
+    Asked,
+    /// What the limit says; `None` where the service has none, and would admit anything.
+    Told(Option<Quota>),
+    /// The service did not say.
+    Failed,
+}
+
+/// A request about which something can be decided.
+#[derive(Debug)]
+pub struct Ready {
     /// The request.
     pub parked: Parked,
-    /// What each of its limits says; `None` when the service did not.
-    pub quotas: Option<Vec<Quota>>,
+    told: Option<Vec<Quota>>,
+    direct: Vec<Direct>,
+    /// Whether it may go on waiting.
+    may_wait: bool,
+    /// Whether it has waited for as long as a request may.
+    pub is_overdue: bool,
+}
+
+impl Ready {
+    /// What is known for deciding.
+    #[must_use]
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            told: self.told.as_deref(),
+            direct: &self.direct,
+            may_wait: self.may_wait,
+        }
+    }
 }
 
 /// What one limit says, by what the service told at `now`; `None` where it has no such limit, and would admit anything.
@@ -64,271 +92,225 @@ pub fn quota(question: &Question, limit: &Limit, told: &Told, now: UnixTime) -> 
 /// The requests that wait, in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Parking {
-    parked: Vec<Parked>,
-    /// Calls under way: their numbers.
-    calls: Vec<u32>,
+    parked: VecDeque<Parked>,
+}
+
+/// One look at all who wait.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// Whether nobody is to wait any longer.
+    is_last: bool,
+    /// What is granted to those who wait, beside their pots.
+    pub grants: Vec<Grant>,
+    /// How many have been looked at and wait on.
+    at: usize,
+    /// Pots that were found to have too little.
+    dry: Vec<u64>,
+}
+
+/// A grant to so many of those who wait for a pot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What each gets.
+    pub direct: Direct,
+    /// To how many.
+    pub left: u32,
 }
 
 impl Parking {
-    /// Whether nobody waits.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.parked.is_empty()
-    }
-
     /// How many wait.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.parked.len()
+    }
+
+    /// Whether nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parked.is_empty()
     }
 
     /// Lets a request wait.
     pub fn park(&mut self, stream: u32, met: Vec<Met>, questions: Vec<Question>, since: Instant) {
-        self.parked.push(Parked {
+        let unasked = |question| (question, Reply::Unasked);
+        self.parked.push_back(Parked {
             stream,
             met,
-            questions,
+            questions: questions.into_iter().map(unasked).collect(),
             since,
-            call: None,
         });
-    }
-
-    /// What to ask for next: everything that nobody asks for yet, of whole requests and in their order, up to
-    /// `most` questions but of one request at least. Empty when there is nothing, or [`MAX_CALLS`] are under way.
-    #[must_use]
-    pub fn batch(&self, most: usize) -> Vec<&Question> {
-        let mut batch = Vec::new();
-        for parked in self.next(most) {
-            batch.extend(&parked.questions);
-        }
-        batch
-    }
-
-    /// Notes that call number `call` asks for [`Self::batch`].
-    pub fn asked(&mut self, most: usize, call: u32) {
-        let streams: Vec<u32> = self.next(most).map(|parked| parked.stream).collect();
-        for parked in &mut self.parked {
-            if streams.contains(&parked.stream) {
-                parked.call = Some(call);
-            }
-        }
-        self.calls.push(call);
-    }
-
-    /// What call number `call` asks, in the order in which it asked.
-    pub fn asked_by(&self, call: u32) -> impl Iterator<Item = &Question> {
-        let asked = self
-            .parked
-            .iter()
-            .filter(move |parked| parked.call == Some(call));
-        asked.flat_map(|parked| &parked.questions)
-    }
-
-    /// Takes out the requests that call number `call` asked for. `told` is what it told of each question, in their
-    /// order (see [`quota`]); `None` when it failed. Of who has left in the meantime nothing is heard.
-    pub fn answered(
-        &mut self,
-        call: u32,
-        told: Option<Vec<Result<Option<Quota>, Fault>>>,
-    ) -> Vec<Answered> {
-        self.calls.retain(|known| *known != call);
-        let mut told = told.map(Vec::into_iter);
-        let (asked, parked) = std::mem::take(&mut self.parked)
-            .into_iter()
-            .partition(|parked| parked.call == Some(call));
-        self.parked = parked;
-        let asked: Vec<Parked> = asked;
-        let answer = |parked: Parked| {
-            let of_its_own = told.as_mut().and_then(|told| {
-                let own: Vec<_> = told.by_ref().take(parked.questions.len()).collect();
-                (own.len() == parked.questions.len()).then_some(own)
-            });
-            let quotas = of_its_own.and_then(|own| {
-                let own: Result<Vec<Option<Quota>>, Fault> = own.into_iter().collect();
-                Some(own.ok()?.into_iter().flatten().collect())
-            });
-            Answered { parked, quotas }
-        };
-        let answered = asked.into_iter().map(answer);
-        answered
-            .filter(|answered| answered.parked.stream != GONE)
-            .collect()
-    }
-
-    /// Takes out the requests that have waited for `max_wait`. Their call goes on: what it takes is taken.
-    pub fn overdue(&mut self, now: Instant, max_wait: Nanos) -> Vec<Parked> {
-        let mut overdue = Vec::new();
-        for parked in &mut self.parked {
-            if parked.stream != GONE && now.since(parked.since) >= max_wait {
-                overdue.push(parked.leave());
-            }
-        }
-        self.parked.retain(Parked::is_asked_for);
-        overdue
     }
 
     /// Forgets a request whose client has gone.
     pub fn leave(&mut self, stream: u32) {
         // Every stream that ends comes here, and hardly one of them waits.
-        let waits = |parked: &&mut Parked| parked.stream == stream;
-        if let Some(parked) = self.parked.iter_mut().find(waits) {
-            parked.leave();
-            self.parked.retain(Parked::is_asked_for);
+        if let Some(at) = self.place(stream) {
+            self.parked.remove(at);
         }
     }
 
-    fn next(&self, most: usize) -> impl Iterator<Item = &Parked> {
-        let room = if self.calls.len() < MAX_CALLS {
-            most
-        } else {
-            0
-        };
-        let mut questions = 0;
-        let unasked = self.parked.iter().filter(|parked| parked.call.is_none());
-        unasked.take_while(move |parked| {
-            let first = questions == 0;
-            questions += parked.questions.len();
-            room > 0 && (first || questions <= room)
+    /// The questions that a call is to ask for one request each, with the stream and the place there.
+    pub fn unasked(&mut self) -> impl Iterator<Item = (u32, usize, &Question, &mut Reply)> {
+        self.parked.iter_mut().flat_map(|parked| {
+            let stream = parked.stream;
+            let questions = parked.questions.iter_mut().enumerate();
+            questions.filter_map(move |(at, (question, reply))| {
+                let is_unasked = question.pot.is_none() && *reply == Reply::Unasked;
+                is_unasked.then_some((stream, at, &*question, reply))
+            })
         })
+    }
+
+    /// The questions that pots are to serve.
+    pub fn served_by_pots(&self) -> impl Iterator<Item = (u64, &Question)> {
+        let questions = self.parked.iter().flat_map(|parked| &parked.questions);
+        questions.filter_map(|(question, _)| Some((question.pot?, question)))
+    }
+
+    /// Notes what became of the question at `at` of a stream, if it still waits.
+    pub fn reply(&mut self, stream: u32, at: usize, reply: Reply) {
+        let parked = self.place(stream).and_then(|at| self.parked.get_mut(at));
+        if let Some((_, place)) = parked.and_then(|parked| parked.questions.get_mut(at)) {
+            *place = reply;
+        }
+    }
+
+    /// Notes that a pot could not be filled.
+    pub fn fail(&mut self, pot: u64) {
+        let questions = self
+            .parked
+            .iter_mut()
+            .flat_map(|parked| &mut parked.questions);
+        for (question, reply) in questions {
+            if question.pot == Some(pot) {
+                *reply = Reply::Failed;
+            }
+        }
+    }
+
+    /// Takes out the next request of a round about which something can be decided at `now`.
+    pub fn next_ready(
+        &mut self,
+        round: &mut Round,
+        now: Instant,
+        max_wait: Nanos,
+    ) -> Option<Ready> {
+        loop {
+            let parked = self.parked.get(round.at)?;
+            let is_overdue = now.since(parked.since) >= max_wait;
+            let gives_up = round.is_last || is_overdue;
+            if !gives_up && parked.waits_on(&round.dry) {
+                round.at += 1;
+                continue;
+            }
+            let parked = self.parked.remove(round.at)?;
+            return Some(Ready {
+                may_wait: !gives_up && !parked.has_failed(),
+                told: parked.told(),
+                direct: round.grant(&parked),
+                is_overdue,
+                parked,
+            });
+        }
+    }
+
+    /// Lets a request wait on that was taken out, since there is too little for it.
+    pub fn wait_on(&mut self, round: &mut Round, ready: Ready) {
+        round.dry.extend(ready.parked.pots());
+        round.refund(&ready);
+        let at = round.at.min(self.parked.len());
+        self.parked.insert(at, ready.parked);
+        round.at = at + 1;
+    }
+
+    fn place(&self, stream: u32) -> Option<usize> {
+        self.parked
+            .iter()
+            .position(|parked| parked.stream == stream)
     }
 }
 
-/// In place of a stream that waits no more, while a call still asks for it. The host counts from 1.
-const GONE: u32 = 0;
-
-impl Parked {
-    /// The request, whose place stays behind.
-    fn leave(&mut self) -> Self {
+impl Round {
+    /// After which nobody waits.
+    #[must_use]
+    pub fn last() -> Self {
         Self {
-            stream: std::mem::replace(&mut self.stream, GONE),
-            met: std::mem::take(&mut self.met),
-            questions: self.questions.clone(),
-            since: self.since,
-            call: self.call,
+            is_last: true,
+            ..Self::default()
         }
     }
 
-    const fn is_asked_for(&self) -> bool {
-        self.stream != GONE || self.call.is_some()
+    /// Takes back what a request did not take that was granted to it.
+    pub fn refund(&mut self, ready: &Ready) {
+        for direct in &ready.direct {
+            let mut own = self.grants.iter_mut();
+            if let Some(grant) = own.find(|grant| grant.direct.pot == direct.pot) {
+                grant.left = grant.left.saturating_add(1);
+            }
+        }
+    }
+
+    /// What was granted that nobody took.
+    #[must_use]
+    pub fn lapsed(&self) -> u32 {
+        let granted = self
+            .grants
+            .iter()
+            .filter(|grant| grant.direct.quota.is_some());
+        granted.map(|grant| grant.left).fold(0, u32::saturating_add)
+    }
+
+    fn grant(&mut self, parked: &Parked) -> Vec<Direct> {
+        let mut direct = Vec::new();
+        for pot in parked.pots() {
+            let mut own = self.grants.iter_mut();
+            let grant = own.find(|grant| grant.direct.pot == pot && grant.left > 0);
+            if let Some(grant) = grant {
+                grant.left -= 1;
+                direct.push(grant.direct);
+            }
+        }
+        direct
+    }
+}
+
+impl Parked {
+    fn pots(&self) -> impl Iterator<Item = u64> {
+        self.questions
+            .iter()
+            .filter_map(|(question, _)| question.pot)
+    }
+
+    fn has_failed(&self) -> bool {
+        self.questions
+            .iter()
+            .any(|(_, reply)| *reply == Reply::Failed)
+    }
+
+    /// Whether nothing can be decided yet, when these pots have too little.
+    fn waits_on(&self, dry: &[u64]) -> bool {
+        let open = |(question, reply): &(Question, Reply)| match question.pot {
+            Some(pot) => dry.contains(&pot),
+            None => matches!(reply, Reply::Unasked | Reply::Asked),
+        };
+        !self.has_failed() && self.questions.iter().any(open)
+    }
+
+    /// What was told of the questions that were asked for it alone; `None` unless there are any, and all were.
+    fn told(&self) -> Option<Vec<Quota>> {
+        let own = self
+            .questions
+            .iter()
+            .filter(|(question, _)| question.pot.is_none());
+        let told = own.map(|(_, reply)| match reply {
+            Reply::Told(quota) => Some(*quota),
+            Reply::Unasked | Reply::Asked | Reply::Failed => None,
+        });
+        let told: Option<Vec<Option<Quota>>> = told.collect();
+        let told = told.filter(|told| !told.is_empty())?;
+        Some(told.into_iter().flatten().collect())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::MetKey;
-    use crate::units::Nanos;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    fn question(limit: usize) -> Question {
-        Question {
-            rule: 0,
-            limit,
-            descriptor: Descriptor::default(),
-        }
-    }
-
-    fn park(parking: &mut Parking, stream: u32, questions: usize, at: u64) {
-        let met = Met {
-            rule: 0,
-            key: MetKey::Counted(u64::from(stream)),
-        };
-        let questions = (0..questions).map(question).collect();
-        parking.park(stream, vec![met], questions, Instant(at));
-    }
-
-    fn told(remaining: u32) -> Result<Option<Quota>, Fault> {
-        Ok(Some(Quota {
-            rule: 0,
-            limit: 0,
-            remaining,
-            reset: Nanos(0),
-            violated: None,
-        }))
-    }
-
-    fn streams(answered: &[Answered]) -> Vec<(u32, Option<Vec<u32>>)> {
-        let remaining = |quotas: &Vec<Quota>| quotas.iter().map(|quota| quota.remaining).collect();
-        let each = answered.iter().map(|answered| {
-            let quotas = answered.quotas.as_ref().map(remaining);
-            (answered.parked.stream, quotas)
-        });
-        each.collect()
-    }
-
-    #[test]
-    fn a_batch_asks_for_all_who_wait_once() {
-        let mut parking = Parking::default();
-        park(&mut parking, 1, 1, 0);
-        park(&mut parking, 2, 2, 0);
-        assert_eq!(parking.batch(10).len(), 3);
-        parking.asked(10, 7);
-        assert!(parking.batch(10).is_empty());
-        park(&mut parking, 3, 1, 0);
-        assert_eq!(parking.batch(10).len(), 1);
-        let answered = parking.answered(7, Some(vec![told(5), told(6), Ok(None)]));
-        assert_eq!(streams(&answered), [(1, Some(vec![5])), (2, Some(vec![6]))]);
-        assert_eq!(parking.len(), 1);
-    }
-
-    #[test]
-    fn a_batch_holds_whole_requests_and_one_at_least() {
-        let mut parking = Parking::default();
-        for stream in 1..=3 {
-            park(&mut parking, stream, 3, 0);
-        }
-        assert_eq!(parking.batch(7).len(), 6);
-        assert_eq!(parking.batch(2).len(), 3);
-    }
-
-    #[test]
-    fn no_more_than_so_many_calls_are_under_way() {
-        let mut parking = Parking::default();
-        for call in 0..5 {
-            park(&mut parking, call + 1, 1, 0);
-            if call < 4 {
-                parking.asked(10, call);
-            }
-        }
-        assert!(parking.batch(10).is_empty());
-        let _ = parking.answered(2, None);
-        assert_eq!(parking.batch(10).len(), 1);
-    }
-
-    #[test]
-    fn who_leaves_takes_nobody_else_s_answer_along() {
-        let mut parking = Parking::default();
-        for stream in 1..=4 {
-            park(&mut parking, stream, 1, u64::from(stream));
-        }
-        parking.asked(10, 7);
-        parking.leave(2);
-        let overdue = parking.overdue(Instant(11), Nanos(10));
-        assert_eq!(overdue.len(), 1);
-        assert_eq!(overdue[0].stream, 1);
-        assert_eq!(overdue[0].met.len(), 1);
-        let answered = parking.answered(7, Some(vec![told(1), told(2), told(3), told(4)]));
-        assert_eq!(streams(&answered), [(3, Some(vec![3])), (4, Some(vec![4]))]);
-        assert!(parking.is_empty());
-        // Nobody has asked for this one.
-        park(&mut parking, 5, 1, 0);
-        parking.leave(5);
-        assert!(parking.is_empty());
-    }
-
-    #[test]
-    fn a_call_that_failed_or_told_too_little_leaves_nobody_waiting() {
-        let mut parking = Parking::default();
-        for stream in 1..=2 {
-            park(&mut parking, stream, 1, 0);
-        }
-        parking.asked(10, 7);
-        let answered = parking.answered(7, Some(vec![told(1)]));
-        assert_eq!(streams(&answered), [(1, Some(vec![1])), (2, None)]);
-        park(&mut parking, 3, 1, 0);
-        parking.asked(10, 8);
-        assert_eq!(streams(&parking.answered(8, None)), [(3, None)]);
-        assert!(parking.answered(8, None).is_empty());
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 
 use super::call::{self, HostError, Kind};
 use crate::decision::{Count, Decision};
+use crate::global::lease::pots;
 use crate::local::table::Stats;
 use crate::metrics::{self, ServiceCount, StoreCount};
 use crate::plan::Plan;
@@ -147,6 +148,17 @@ impl Meter {
             let counter = self.service.get(count.index());
             registry.count(counter.copied().flatten(), by);
         }
+    }
+
+    /// Counts what happened to pots.
+    pub fn count_pots(&self, stats: &pots::Stats, registry: &mut Registry) {
+        self.count_service(ServiceCount::Leased, stats.leased, registry);
+        self.count_service(ServiceCount::Lapsed, stats.lapsed, registry);
+        let retries = Stats {
+            retries: stats.retries,
+            ..Stats::default()
+        };
+        self.count_store(&retries, registry);
     }
 
     /// Sets the gauge of tracked keys.

@@ -1,5 +1,6 @@
 //! One configured plugin in one VM.
 
+mod calling;
 mod waiting;
 
 use super::call::{self, Buffer, Level, Map};
@@ -175,7 +176,7 @@ impl Root {
         let grpc = || facts.is_grpc();
         let request = Request { met, now, grpc };
         let mut answer = self.limiter.answer(request, &mut Shared, &mut incidents);
-        if let Answer::Park = answer {
+        if let Answer::Park { .. } = answer {
             if self.park(stream, met, now, facts) {
                 self.meter.count_service(ServiceCount::Parked, 1, registry);
                 return Verdict::Parked;
@@ -184,32 +185,21 @@ impl Root {
             let request = Request { met, now, grpc };
             answer =
                 self.limiter
-                    .answer_parked(request, Asked::Failed, &mut Shared, &mut incidents);
+                    .answer_parked(request, Asked::FAILED, &mut Shared, &mut incidents);
         }
-        self.meter.count_store(&incidents.stats, registry);
-        told.tell_all(&incidents);
-        conclude(
-            answer,
-            now,
-            &self.meter,
-            &mut self.lines,
-            facts,
-            registry,
-            told,
-        )
+        let lines = &mut self.lines;
+        let verdict = conclude(answer, now, &self.meter, lines, facts, registry, told);
+        self.take_in(&incidents, met, now, facts, registry, told);
+        verdict
     }
 
     /// Looks for requests that have waited too long, hands counters over, and now and then looks after the table.
     pub fn on_tick(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
         let mut resumed = Vec::new();
-        let waiting = self
-            .client
-            .as_ref()
-            .is_some_and(|client| client.waiting() > 0);
-        if waiting || self.pace == Pace::Watching {
-            resumed = self.release_overdue(registry, told);
-        }
         self.elapsed_ms = self.elapsed_ms.saturating_add(self.pace.millis());
+        if self.pace == Pace::Watching || self.client.as_ref().is_some_and(Client::is_asking) {
+            resumed = self.watch(registry, told);
+        }
         if self.elapsed_ms >= Pace::Idle.millis() {
             self.elapsed_ms = 0;
             registry.hand_over();
@@ -288,7 +278,7 @@ fn conclude(
             meter.count(&decision, registry);
             return Verdict::Pass(headers);
         }
-        Answer::Park => return Verdict::Parked,
+        Answer::Park { .. } => return Verdict::Parked,
         Answer::Refuse(plan, refused) => (plan, refused),
     };
     meter.count(&refused.decision, registry);

@@ -71,7 +71,7 @@ fn decision(answer: &Answer<'_>) -> Option<Decision> {
     match answer {
         Answer::Pass(decision, _) => Some(decision.clone()),
         Answer::Refuse(_, refused) => Some(refused.decision.clone()),
-        Answer::Park => None,
+        Answer::Park { .. } => None,
     }
 }
 
@@ -99,14 +99,14 @@ fn nothing_is_charged_before_a_request_has_waited() {
     }
     let granted = told(3, true);
     for remaining in [1, 0] {
-        let decision = world.resume("192.0.2.1", Asked::Told(&granted));
+        let decision = world.resume("192.0.2.1", Asked::told(&granted));
         assert_eq!(decision.refusal, None);
         assert_eq!(effects(&decision), [Effect::Charged; 2]);
         let quotas = decision.quotas.iter().map(|quota| quota.remaining);
         assert!(quotas.eq([remaining, 3]));
     }
     // Two have been charged here: a third is refused, though the service had granted it.
-    let decision = world.resume("192.0.2.1", Asked::Told(&granted));
+    let decision = world.resume("192.0.2.1", Asked::told(&granted));
     assert_eq!(effects(&decision), [Effect::Refused, Effect::Passed]);
     // From now on it does not wait.
     assert!(world.ask("192.0.2.1").unwrap().refusal.is_some());
@@ -116,7 +116,7 @@ fn nothing_is_charged_before_a_request_has_waited() {
 #[test]
 fn whom_the_service_refuses_is_charged_nothing_and_asked_for_no_more() {
     let mut world = World::new("deny");
-    let decision = world.resume("192.0.2.1", Asked::Told(&told(0, false)));
+    let decision = world.resume("192.0.2.1", Asked::told(&told(0, false)));
     let reason = decision.refusal.unwrap().reason;
     let wait = Wait::After(Nanos(60 * Nanos::SECOND.0));
     assert_eq!(reason, Reason::Limited { limit: 0, wait });
@@ -124,7 +124,7 @@ fn whom_the_service_refuses_is_charged_nothing_and_asked_for_no_more() {
     assert_eq!(world.ask("192.0.2.1").unwrap().refusal, decision.refusal);
     let granted = told(3, true);
     for _ in 0..2 {
-        let decision = world.resume("192.0.2.1", Asked::Told(&granted));
+        let decision = world.resume("192.0.2.1", Asked::told(&granted));
         assert_eq!(effects(&decision), [Effect::Charged; 2]);
     }
 }
@@ -132,24 +132,24 @@ fn whom_the_service_refuses_is_charged_nothing_and_asked_for_no_more() {
 #[test]
 fn a_service_that_does_not_say_leaves_it_to_on_error() {
     let mut world = World::new("deny");
-    let decision = world.resume("192.0.2.1", Asked::Failed);
+    let decision = world.resume("192.0.2.1", Asked::FAILED);
     assert_eq!(effects(&decision), [Effect::Passed, Effect::Denied]);
     assert_eq!(decision.refusal.unwrap().reason, Reason::Unavailable);
     // It is asked again.
     assert_eq!(world.ask("192.0.2.1"), None);
 
     let mut world = World::new("allow");
-    let decision = world.resume("192.0.2.1", Asked::Failed);
+    let decision = world.resume("192.0.2.1", Asked::FAILED);
     assert_eq!(decision.refusal, None);
     assert_eq!(effects(&decision), [Effect::Charged, Effect::Uncharged]);
 
     // Half of four, whoever asks.
     let mut world = World::new("local");
     for peer in ["192.0.2.1", "192.0.2.2"] {
-        let decision = world.resume(peer, Asked::Failed);
+        let decision = world.resume(peer, Asked::FAILED);
         assert_eq!(effects(&decision), [Effect::Charged; 2]);
     }
-    let decision = world.resume("192.0.2.3", Asked::Failed);
+    let decision = world.resume("192.0.2.3", Asked::FAILED);
     assert_eq!(effects(&decision), [Effect::Passed, Effect::Refused]);
     // The service is asked again all the same.
     assert_eq!(world.ask("192.0.2.3"), None);
@@ -158,7 +158,7 @@ fn a_service_that_does_not_say_leaves_it_to_on_error() {
 #[test]
 fn a_service_without_such_a_limit_admits_and_says_nothing() {
     let mut world = World::new("deny");
-    let decision = world.resume("192.0.2.1", Asked::Told(&[]));
+    let decision = world.resume("192.0.2.1", Asked::told(&[]));
     assert_eq!(effects(&decision), [Effect::Charged, Effect::Uncharged]);
     assert_eq!(decision.quotas.len(), 1);
 }
@@ -168,11 +168,13 @@ fn each_limit_of_a_global_rule_is_a_question_of_its_own() {
     let plan = r#"{"limiter": {"engine": "envoy_ratelimit", "cluster": "c", "proxies": 2},
         "rules": [{"name": "a", "limits": [{"requests": 1, "per": "1s"}]},
             {"name": "b", "key": ["client_ip", {"constant": "v", "as": "k"}],
-                "global": {"mode": "per_request"}, "limits": [
+                "global": {"mode": "lease"}, "limits": [
                 {"requests": 1, "per": "1s", "name": "s"}, {"requests": 9, "per": "1m", "name": "m"}]},
             {"name": "c", "global": {"mode": "per_request"}, "limits": [{"requests": 1, "per": "1s"}]}]}"#;
     let plan = config::load(plan.as_bytes(), &|_| None).unwrap();
-    let limiter = Limiter::new(plan);
+    let mut limiter = Limiter::new(plan);
+    let mut data = Memory::new(Dialect::ZeroOverwrites);
+    limiter.join(&Founding::join(&mut data, [1; 16]).unwrap());
     let mut met = Vec::new();
     let mut request = Given::from("192.0.2.1:80");
     let mut facts = Facts::new(&mut request);
@@ -188,6 +190,9 @@ fn each_limit_of_a_global_rule_is_a_question_of_its_own() {
             (question.rule, question.limit, text.join(" "))
         })
         .collect();
+    let pots: Vec<_> = questions.iter().map(|question| question.pot).collect();
+    assert!(pots[0].is_some() && pots[1].is_some() && pots[0] != pots[1]);
+    assert_eq!(pots[2], None);
     assert_eq!(
         asked,
         [

@@ -158,6 +158,14 @@ pub struct Transaction<'a, D> {
 }
 
 impl<D: SharedData> Transaction<'_, D> {
+    /// Tests all entries, then charges all of them or none.
+    pub fn settle(&mut self, entries: &mut [Entry<'_>]) -> Settled {
+        match self.test_all(entries) {
+            Some(refused) => refused,
+            None => self.charge_all(entries),
+        }
+    }
+
     /// Tests all entries and charges none; `None` when nothing refuses.
     pub fn test_all(&mut self, entries: &mut [Entry<'_>]) -> Option<Settled> {
         for (index, entry) in entries.iter_mut().enumerate() {
@@ -171,25 +179,15 @@ impl<D: SharedData> Transaction<'_, D> {
                 }
             }
         }
-        let refuses = entries.iter().any(Entry::refuses);
-        refuses.then_some(Settled::Refused)
-    }
-
-    /// Tests all entries, then charges all of them or none.
-    pub fn settle(&mut self, entries: &mut [Entry<'_>]) -> Settled {
-        let settled = match self.test_all(entries) {
-            Some(refused) => refused,
-            None => self.charge_all(entries),
-        };
-        if settled == Settled::Refused {
-            for entry in entries.iter().filter(|entry| entry.adopted) {
-                self.keep_adopted(entry);
-            }
+        if !entries.iter().any(Entry::refuses) {
+            return None;
         }
-        settled
+        self.keep_all_adopted(entries);
+        Some(Settled::Refused)
     }
 
-    fn charge_all(&mut self, entries: &mut [Entry<'_>]) -> Settled {
+    /// Charges all entries, which [`Self::test_all`] has found to fit, or none.
+    pub fn charge_all(&mut self, entries: &mut [Entry<'_>]) -> Settled {
         if entries.len() == 1 {
             return self.charge_in_turn(entries, &[0]);
         }
@@ -226,6 +224,9 @@ impl<D: SharedData> Transaction<'_, D> {
                 if let Some(entry) = entry.filter(|entry| entry.fault.is_none()) {
                     self.give_back(entry);
                 }
+            }
+            if failed == Settled::Refused {
+                self.keep_all_adopted(entries);
             }
             return failed;
         }
@@ -303,6 +304,12 @@ impl<D: SharedData> Transaction<'_, D> {
                 *cell = limit.give_back(*cell, tested.after, cost, elapsed);
             }
         });
+    }
+
+    fn keep_all_adopted(&mut self, entries: &[Entry<'_>]) {
+        for entry in entries.iter().filter(|entry| entry.adopted) {
+            self.keep_adopted(entry);
+        }
     }
 
     /// Stores a refused entry under its limits as they are now: what they promised counts from there.

@@ -23,19 +23,19 @@ struct Budget {
 const BUDGETS: [Budget; 7] = [
     Budget {
         case: "no rule matches",
-        fuel: 5_500,
+        fuel: 6_000,
         blocks: 1,
         run: no_rule_matches,
     },
     Budget {
         case: "admit",
-        fuel: 21_500,
+        fuel: 22_300,
         blocks: 2,
         run: admit,
     },
     Budget {
         case: "admit, draft-11",
-        fuel: 33_000,
+        fuel: 33_500,
         blocks: 2,
         run: admit_with_draft_11,
     },
@@ -47,7 +47,7 @@ const BUDGETS: [Budget; 7] = [
     },
     Budget {
         case: "admit, X-Forwarded-For",
-        fuel: 36_500,
+        fuel: 37_000,
         blocks: 2,
         run: by_forwarded_for,
     },
@@ -59,8 +59,8 @@ const BUDGETS: [Budget; 7] = [
     },
     Budget {
         case: "admit, granted by the service",
-        fuel: 168_000,
-        blocks: 3,
+        fuel: 180_000,
+        blocks: 6,
         run: granted_by_service,
     },
 ];

@@ -155,6 +155,7 @@ fn a_flood_beyond_what_may_wait() {
         for call in scene.calls() {
             scene.worker.answer(call, gone());
         }
+        scene.close_breaker();
         let rounds = i64::from(round);
         assert_eq!(
             counted(&mut scene),

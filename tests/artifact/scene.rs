@@ -69,7 +69,11 @@ impl Scene {
     /// A metric, once the worker has handed over what it counted.
     pub fn metric(&mut self, name: &str) -> i64 {
         let trace = self.worker.take_trace();
-        self.worker.tick(self.root);
+        // It does once a second, by its own counting.
+        let period = self.worker.host().tick_period.unwrap_or(1_000);
+        for _ in 0..1_000 / period {
+            self.worker.tick(self.root);
+        }
         self.worker.take_trace();
         self.worker.restore_trace(trace);
         self.process.borrow().metrics.value(name)

@@ -90,6 +90,16 @@ impl Scene {
         calls[0]
     }
 
+    /// Lets the workers call the service again, whatever has become of their calls.
+    pub fn close_breaker(&mut self) {
+        let shared_data = &mut self.process.borrow_mut().shared_data;
+        shared_data.garble(|key, value| {
+            if key.starts_with(b"b1") {
+                value.fill(0);
+            }
+        });
+    }
+
     /// A tick when every request has waited for as long as it may.
     pub fn tick_late(&mut self) {
         self.process.borrow_mut().advance(MAX_WAIT);

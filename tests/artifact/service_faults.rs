@@ -159,6 +159,7 @@ fn finish(scene: &mut Scene) -> [Option<bool>; 2] {
     for call in scene.calls() {
         scene.worker.answer(call, gone());
     }
+    scene.close_breaker();
     scene.tick_late();
     admitted
 }

@@ -159,6 +159,7 @@ fn a_flipped_bit_is_survived() {
         scene.worker.answer(scene.call(), answer);
         let admitted = scene.end(&streams);
         assert!(!admitted[1], "bit {bit}");
+        scene.close_breaker();
     }
 }
 

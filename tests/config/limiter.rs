@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use weir::local::limit::Algorithm;
-use weir::plan::{OnError, Plan, Rule};
+use weir::plan::{Global, OnError, Plan, Rule};
 use weir::units::Nanos;
 
 use super::read;
@@ -21,7 +21,10 @@ fn rule(limits: &Value) -> Value {
 /// The first limit of the only rule, and this proxy's share of it.
 fn capacities(plan: &Plan) -> (u32, u32) {
     let rule = &plan.rules[0];
-    let share = &rule.global.as_ref().unwrap().share[0];
+    let Some(Global::PerRequest(share)) = &rule.global else {
+        panic!("it asks for each request");
+    };
+    let share = &share[0];
     (rule.limits[0].capacity(), share.capacity())
 }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use weir::config::MAX_ERRORS;
+use weir::global::wire::Mode;
 use weir::local::gcra::MAX_FILL;
 use weir::local::limit::{Algorithm, MAX_LIMITS};
-use weir::plan::{Match, PathForm, Plan, Rule};
+use weir::plan::{Global, Match, PathForm, Plan, Rule};
 
 use super::{fixtures, read};
 
@@ -63,11 +64,26 @@ fn assert_service_is_sound(plan: &Plan) {
     assert!(!service.cluster.is_empty() && !service.authority.is_empty());
     for rule in &plan.rules {
         let Some(global) = &rule.global else { continue };
-        assert_eq!(global.share.len(), rule.limits.len());
-        for (share, limit) in global.share.iter().zip(&rule.limits) {
-            assert!(share.capacity() <= limit.capacity() && share.per == limit.per);
-            assert_eq!(share.capacity() == 0, limit.capacity() == 0);
-            assert_eq!(service.engine.supports(limit, global.mode), Ok(()));
+        let mode = match global {
+            Global::PerRequest(shares) => {
+                assert_eq!(shares.len(), rule.limits.len());
+                for (share, limit) in shares.iter().zip(&rule.limits) {
+                    assert!(share.capacity() <= limit.capacity() && share.per == limit.per);
+                    assert_eq!(share.capacity() == 0, limit.capacity() == 0);
+                }
+                Mode::PerRequest
+            }
+            Global::Lease(leased) => {
+                assert_eq!(leased.len(), rule.limits.len());
+                for (leased, limit) in leased.iter().zip(&rule.limits) {
+                    assert_eq!(leased.share.limit, limit.capacity());
+                    assert_eq!(leased.share.period, limit.per);
+                }
+                Mode::Lease
+            }
+        };
+        for limit in &rule.limits {
+            assert_eq!(service.engine.supports(limit, mode), Ok(()));
         }
         let keys: BTreeSet<_> = rule.key.iter().map(|part| &part.descriptor_key).collect();
         assert!(service.engine.takes_repeated_keys() || keys.len() == rule.key.len());

@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use weir::global::breaker::Terms;
 use weir::global::lease::Share;
-use weir::global::pot::Way;
-use weir::global::span::Windows;
+use weir::global::lease::pot::Way;
+use weir::global::lease::span::Windows;
 use weir::units::Nanos;
 
 pub const MILLI: u64 = Nanos::MILLISECOND.0;

@@ -2,10 +2,10 @@
 
 use std::num::NonZeroU32;
 
-use weir::global::debit::{Answer, Debit, Failure};
 use weir::global::lease::Share;
-use weir::global::pot::{Alone, Next, Pot, Spend, Waiting, Way};
-use weir::global::span::{Ends, Flight, Windows};
+use weir::global::lease::debit::{Answer, Debit, Failure};
+use weir::global::lease::pot::{Alone, Next, Pot, Spend, Waiting, Way};
+use weir::global::lease::span::{Ends, Flight, Windows};
 use weir::global::wire::Reset;
 use weir::units::{Instant, Nanos, Now, UnixTime};
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use weir::global::debit::{Answer, Debit};
-use weir::global::span::{Ends, Flight};
+use weir::global::lease::debit::{Answer, Debit};
+use weir::global::lease::span::{Ends, Flight};
 use weir::global::wire::Reset;
 use weir::units::{Instant, Nanos, Now, UnixTime};
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use weir::global::breaker::{Breaker, Event, Permit};
-use weir::global::debit::{Debit, Failure};
-use weir::global::pot::{Alone, Next, Pot, Spend, Waiting};
-use weir::local::store::{Dialect, SharedData, Swap};
+use weir::global::lease::debit::{Debit, Failure};
+use weir::global::lease::pot::{Alone, Next, Pot, Spend, Waiting};
+use weir::global::lease::pots::Stats;
+use weir::local::store::Swap;
 
 use crate::course::{BREAKER, MAX_WAIT, TICK};
 use crate::limiter::{Reply, now};
@@ -245,31 +246,36 @@ impl World {
 
     /// Changes a pot as workers do: read, change, compare and swap.
     fn change<T>(&mut self, proxy: usize, key: u64, change: impl Fn(&mut Pot) -> T) -> T {
-        let name = key.to_le_bytes();
+        let fingerprint = fingerprint(key);
         for _ in 0..MAX_SWAPS {
-            let stored = self.proxies[proxy].data.get(&name).unwrap();
-            let (bytes, cas) = stored.unwrap_or((Vec::new(), Dialect::ZeroOverwrites.insert()));
-            let before = Pot::decode(&bytes, key + 1).unwrap_or_default();
-            let mut pot = before;
-            let lapsed = pot.lapse(self.instant());
-            let told = change(&mut pot);
+            let now = self.instant();
+            let pots = self.pots;
+            let data = &mut self.proxies[proxy].data;
+            let mut loaded = pots.load(data, fingerprint, now).unwrap();
+            let before = loaded.pot;
+            let told = change(&mut loaded.pot);
             if self.crossed < 3 && self.chance.share() < self.course.crossings {
                 self.crossed += 1;
                 self.request(proxy);
                 self.crossed -= 1;
             }
-            if pot == before {
+            if loaded.pot == before {
                 return told;
             }
-            let bytes = pot.encode(key + 1);
-            match self.proxies[proxy].data.set(&name, &bytes, cas).unwrap() {
-                Swap::Done => {
-                    self.record.lapsed += u64::from(lapsed);
-                    return told;
-                }
-                Swap::Lost => self.record.lost_swaps += 1,
+            let mut stats = Stats::default();
+            let data = &mut self.proxies[proxy].data;
+            let swap = pots.store(data, &mut loaded, now, &mut stats).unwrap();
+            self.record.lapsed += u64::from(stats.lapsed);
+            self.record.lost_swaps += u64::from(stats.retries);
+            if swap == Swap::Done {
+                return told;
             }
         }
         panic!("{MAX_SWAPS} swaps lost");
     }
+}
+
+/// As a keyed hash would spread them.
+fn fingerprint(key: u64) -> u64 {
+    (key + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use weir::global::breaker::{Breaker, Event as Happened};
-use weir::global::debit::{Debit, Failure};
+use weir::global::lease::debit::{Debit, Failure};
+use weir::global::lease::pots::Pots;
 use weir::local::store::Dialect;
 use weir::units::Instant;
 
@@ -48,6 +49,7 @@ enum Event {
 
 pub struct World {
     pub course: Course,
+    pub pots: Pots,
     pub chance: Chance,
     pub proxies: Vec<Proxy>,
     pub limiter: Limiter,
@@ -91,6 +93,7 @@ impl World {
         };
         let mut world = Self {
             course,
+            pots: Pots::new("leases", 1_024, Dialect::ZeroOverwrites),
             chance: Chance::new(seed),
             proxies: (0..course.proxies).map(proxy).collect(),
             limiter: Limiter::new(course),

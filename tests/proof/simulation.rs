@@ -115,7 +115,7 @@ impl Worker {
         let decision = match &answer {
             Answer::Pass(decision, _) => decision,
             Answer::Refuse(_, refused) => &refused.decision,
-            Answer::Park => panic!("no rule is global"),
+            Answer::Park { .. } => panic!("no rule is global"),
         };
         record.evicted += incidents.stats.evicted_indebted;
         record.note(decision, time);

@@ -35,8 +35,8 @@ fn a_lease_lasts_as_its_period_and_the_way_ask() {
     };
     assert_eq!(horizon(1_000, 1), 20);
     assert_eq!(horizon(1_000, 30), 60);
-    assert_eq!(horizon(60_000, 1), 100);
-    assert_eq!(horizon(1_000, 80), 100);
+    assert_eq!(horizon(60_000, 1), 300);
+    assert_eq!(horizon(1_000, 200), 300);
 }
 
 #[test]

@@ -167,6 +167,22 @@ impl Engine {
         }
     }
 
+    /// The most calls of one worker that are under way at once; who comes meanwhile shares the next one.
+    #[must_use]
+    pub const fn most_calls(self) -> usize {
+        match self {
+            Self::EnvoyRatelimit | Self::Gubernator => 4,
+            // Each asks about one counter only.
+            Self::Limitador => 32,
+        }
+    }
+
+    /// Whether it counts what it refuses.
+    #[must_use]
+    pub const fn burns(self) -> bool {
+        matches!(self, Self::EnvoyRatelimit)
+    }
+
     /// Whether it can keep such a limit for a rule of that mode.
     ///
     /// # Errors

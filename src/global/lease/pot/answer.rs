@@ -1,9 +1,9 @@
 //! What an answer does to a pot.
 
 use super::Pot;
-use crate::global::debit::{Answer, Debit, Filled};
 use crate::global::lease::Share;
-use crate::global::span::{Ends, GUARD};
+use crate::global::lease::debit::{Answer, Debit, Filled};
+use crate::global::lease::span::{Ends, GUARD};
 use crate::units::{Instant, Nanos};
 
 impl Pot {

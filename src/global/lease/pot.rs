@@ -9,12 +9,14 @@
 //! window in which it was debited.
 
 use super::debit::{Debit, Failure};
-use super::lease::{Need, Rate, Share};
 use super::span::Ends;
+use super::{Need, Rate, Share};
 use crate::units::{Instant, Nanos, Now};
 
 mod answer;
 mod encoding;
+
+pub use encoding::POT_LEN;
 
 /// A proxy's part of one limit for one key. Amounts are cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -211,11 +213,8 @@ impl Pot {
                 window
             }
         };
-        let left = self
-            .remaining
-            .map(|left| left.saturating_sub(self.doubtful));
         let spent = self.alone.saturating_add(cost);
-        if spent > share.alone(left) {
+        if spent > share.alone(self.left_for_sure()) {
             return Alone::Refused {
                 until: window.latest,
             };
@@ -224,6 +223,36 @@ impl Pot {
         self.owed = self.owed.saturating_add(cost);
         self.rate.count(now.monotonic, cost);
         Alone::Admitted
+    }
+
+    /// A request that had spent of the proxy's own share did not go on: the next one may.
+    pub fn give_back_alone(&mut self, cost: u32) {
+        // Where its window has ended meanwhile, so has its share.
+        self.alone = self.alone.saturating_sub(cost);
+        self.owed = self.owed.saturating_sub(cost);
+    }
+
+    /// Whether nothing was spent lately, nor is anything in hand.
+    #[must_use]
+    pub fn is_cold(&self, now: Instant) -> bool {
+        self.window.is_none() && self.rate.expected(now, Nanos::SECOND) == 0
+    }
+
+    /// Whether an answer is to come that might still grant something.
+    #[must_use]
+    pub const fn is_asked_for(&self) -> bool {
+        self.in_flight > 0
+    }
+
+    /// What would be lost if it were forgotten, for comparing: what the proxy admitted by itself would be forgiven,
+    /// what is in hand would lapse, a refusal would cost a call.
+    #[must_use]
+    pub fn harm(&self, now: Instant) -> (u32, u32, bool) {
+        (
+            self.alone,
+            self.tokens.saturating_add(self.in_flight),
+            self.refused_until > now,
+        )
     }
 
     /// Granted and not spent: what would lapse if it were forgotten.
@@ -237,6 +266,12 @@ impl Pot {
     pub fn remaining(&self) -> Option<u32> {
         let left = self.remaining?.saturating_sub(self.owed);
         Some(left.saturating_add(self.tokens))
+    }
+
+    /// Left of the proxy's own share, as it would be without the limiter.
+    #[must_use]
+    pub fn remaining_alone(&self, share: &Share) -> u32 {
+        share.alone(self.left_for_sure()).saturating_sub(self.alone)
     }
 
     /// The window, when it is known.
@@ -282,6 +317,12 @@ impl Pot {
         let in_flight = debit.hits().min(self.in_flight);
         self.in_flight -= in_flight;
         in_flight
+    }
+
+    /// What is left at the limiter, if all that is in doubt was debited; `None` when nothing was told.
+    fn left_for_sure(&self) -> Option<u32> {
+        let left = self.remaining?;
+        Some(left.saturating_sub(self.doubtful))
     }
 
     /// What can still be asked for; `None` when nothing was told.

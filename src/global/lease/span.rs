@@ -1,6 +1,6 @@
 //! When the window ends that a debit was counted in: what an answer tells, and how exactly.
 
-use super::wire::Reset;
+use crate::global::wire::Reset;
 use crate::units::{Instant, Nanos, Now, UnixTime};
 
 /// How far the clocks of a proxy and the limiter may be apart. What is leased is not spent in the last

@@ -1,0 +1,270 @@
+//! What is decided about a request that meets rules of the rate limit service.
+
+use super::{Asked, COST, Engine, Incidents, Met, Outcome, Tables};
+use crate::decision::{Decision, Effect, Quota, Reason, Refusal};
+use crate::global::lease::draw::{Draw, Drawing, Drawn, Found};
+use crate::local::store::SharedData;
+use crate::local::transaction::{MAX_SWAPS, Settled, Transaction};
+use crate::plan::{Global, OnError, Rule};
+use crate::units::{Nanos, Now, Wait};
+
+/// A limit whose lease runs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Low {
+    /// Index of the rule in the plan.
+    pub rule: usize,
+    /// Index of the limit in the rule.
+    pub limit: usize,
+}
+
+impl Engine {
+    /// Decides about a request that meets a rule of the service, and charges it if it is admitted: here, and to what is
+    /// leased. Nothing is charged where it is to wait first.
+    // In place it would weigh on requests that ask no service.
+    #[inline(never)]
+    pub(super) fn decide_globally(
+        &self,
+        met: &[Met],
+        asked: Asked<'_>,
+        now: Now,
+        tables: &Tables,
+        data: &mut impl SharedData,
+        incidents: &mut Incidents,
+    ) -> Outcome {
+        if let Some(refused) = self.refused_by_service(met, asked) {
+            return Outcome::Decided(refused);
+        }
+        let mut entries = self.entries(met, asked, &tables.local);
+        let stats = &mut incidents.stats;
+        let table = &tables.local;
+        let mut transaction = Transaction {
+            table,
+            data,
+            now,
+            stats,
+        };
+        let settled = transaction.test_all(&mut entries);
+        incidents.fault = entries.iter().find_map(|entry| entry.fault);
+        if let Some(settled) = settled {
+            let told = asked.told.unwrap_or_default();
+            return Outcome::Decided(self.conclude(met, asked, told, &entries, settled, now));
+        }
+        let mut draws = self.draws(met, asked);
+        if let Err(outcome) = self.draw(met, asked, now, &mut draws, tables, data, incidents) {
+            return outcome;
+        }
+        let stats = &mut incidents.stats;
+        let mut transaction = Transaction {
+            table,
+            data,
+            now,
+            stats,
+        };
+        let settled = transaction.charge_all(&mut entries);
+        let fault = entries.iter().find_map(|entry| entry.fault);
+        incidents.fault = incidents.fault.or(fault);
+        if settled != Settled::Admitted {
+            drawing(now, tables, data, incidents).give_back(&draws);
+        }
+        let low = draws.iter().filter(|draw| draw.is_low());
+        incidents.low.extend(low.map(|draw| Low {
+            rule: draw.rule,
+            limit: draw.limit,
+        }));
+        let said = said(met, asked, &draws, now);
+        Outcome::Decided(self.conclude(met, asked, &said, &entries, settled, now))
+    }
+
+    /// Takes what is leased, or tells why not.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what its caller has in hand, and nothing else"
+    )]
+    fn draw(
+        &self,
+        met: &[Met],
+        asked: Asked<'_>,
+        now: Now,
+        draws: &mut Vec<Draw<'_>>,
+        tables: &Tables,
+        data: &mut impl SharedData,
+        incidents: &mut Incidents,
+    ) -> Result<(), Outcome> {
+        let mut changed = None;
+        for _ in 0..MAX_SWAPS {
+            drawing(now, tables, data, incidents).look(draws);
+            incidents.fault = incidents.fault.or(draws.iter().find_map(|draw| draw.fault));
+            let said = said(met, asked, draws, now);
+            let denied = |met: &Met| self.denied(met, asked, draws);
+            if let Some(refused) = refused(met, &said, denied) {
+                incidents.unsettled = draws.iter().any(Draw::is_unsettled);
+                return Err(Outcome::Decided(refused));
+            }
+            let mut short = draws.iter().filter_map(Draw::short);
+            if asked.may_wait && (short.next().is_some() || self.waits_for_answer(met, asked)) {
+                let cold = draws.iter().filter_map(Draw::short).any(|cold| cold);
+                return Err(Outcome::Park { cold });
+            }
+            // Of these nobody will know.
+            draws.retain(|draw| draw.short().is_none());
+            match drawing(now, tables, data, incidents).take(draws) {
+                Drawn::All => return Ok(()),
+                Drawn::Changed(index) => changed = Some(index),
+                Drawn::Contended(index) => {
+                    changed = Some(index);
+                    break;
+                }
+            }
+        }
+        let rule = changed.and_then(|index| Some(draws.get(index)?.rule));
+        let contended = |met: &Met| (Some(met.rule) == rule).then_some(Reason::Contended);
+        Err(match refused(met, &[], contended) {
+            Some(refused) => Outcome::Decided(refused),
+            None => Outcome::Park { cold: false },
+        })
+    }
+
+    /// A refusal by what the service told of rules that ask it for each request, or because it told nothing.
+    pub(super) fn refused_by_service(&self, met: &[Met], asked: Asked<'_>) -> Option<Decision> {
+        let denies = asked.told.is_none() && !asked.may_wait && self.on_error() == OnError::Deny;
+        let denied = |met: &Met| {
+            let asks = denies && matches!(self.global(met), Some(Global::PerRequest(_)));
+            asks.then_some(Reason::Unavailable)
+        };
+        refused(met, asked.told.unwrap_or_default(), denied)
+    }
+
+    /// Why a rule of which leases are taken denies a request, other than by its limits.
+    fn denied(&self, met: &Met, asked: Asked<'_>, draws: &[Draw<'_>]) -> Option<Reason> {
+        let denies = |draw: &Draw<'_>| match draw.fault {
+            Some(_) => self.denies_on_fault(met),
+            None => {
+                let gives_up = !asked.may_wait && self.on_error() == OnError::Deny;
+                gives_up && draw.short().is_some()
+            }
+        };
+        let mut own = draws.iter().filter(|draw| draw.rule == met.rule);
+        own.any(denies).then_some(Reason::Unavailable)
+    }
+
+    /// What a request takes of what is leased: of every limit of every such rule that it meets.
+    fn draws(&self, met: &[Met], asked: Asked<'_>) -> Vec<Draw<'_>> {
+        let alone = !asked.may_wait && self.on_error() == OnError::Local;
+        let mut draws = Vec::with_capacity(met.len());
+        for met in met {
+            let (Some(Global::Lease(leased)), Some(key)) = (self.global(met), met.fingerprint())
+            else {
+                continue;
+            };
+            for (limit, leased) in leased.iter().enumerate() {
+                let pot = leased.pot(key);
+                let mut draw = Draw::new(met.rule, limit, leased, pot, alone);
+                if asked.direct.iter().any(|direct| direct.pot == pot) {
+                    draw.found = Found::Direct;
+                }
+                draws.push(draw);
+            }
+        }
+        draws
+    }
+
+    /// Whether any rule asks the service for each request, and has not been told.
+    fn waits_for_answer(&self, met: &[Met], asked: Asked<'_>) -> bool {
+        let asks = |met: &Met| {
+            let is_counted = met.fingerprint().is_some();
+            is_counted && matches!(self.global(met), Some(Global::PerRequest(_)))
+        };
+        asked.told.is_none() && met.iter().any(asks)
+    }
+
+    /// What becomes of a request of which the service does not say.
+    pub(super) fn on_error(&self) -> OnError {
+        let service = self.plan.service.as_ref();
+        service.map_or(OnError::Local, |service| service.on_error)
+    }
+
+    /// How the service keeps a rule; `None` for any other.
+    pub(super) fn global(&self, met: &Met) -> Option<&Global> {
+        let rule: &Rule = self.plan.rules.get(met.rule)?;
+        rule.global.as_ref()
+    }
+}
+
+fn drawing<'a, D: SharedData>(
+    now: Now,
+    tables: &'a Tables,
+    data: &'a mut D,
+    incidents: &'a mut Incidents,
+) -> Drawing<'a, D> {
+    Drawing {
+        pots: &tables.pots,
+        data,
+        now,
+        cost: COST,
+        stats: &mut incidents.pots,
+    }
+}
+
+/// What all limits of the service's rules say, in the order of the plan.
+fn said(met: &[Met], asked: Asked<'_>, draws: &[Draw<'_>], now: Now) -> Vec<Quota> {
+    let mut said = Vec::new();
+    for met in met {
+        let told = asked.told.unwrap_or_default().iter();
+        said.extend(told.filter(|quota| quota.rule == met.rule));
+        let draws = draws.iter().filter(|draw| draw.rule == met.rule);
+        said.extend(draws.filter_map(|draw| match draw.found {
+            _ if draw.fault.is_some() => None,
+            Found::Direct => {
+                let mut direct = asked.direct.iter();
+                direct.find(|direct| direct.pot == draw.pot)?.quota
+            }
+            Found::Short { .. } => None,
+            Found::Spent { .. } | Found::Alone | Found::Refused { .. } => {
+                let (remaining, reset) = draw.reading(now.monotonic);
+                let wait = draw.refused_until().map(|until| {
+                    let wait = until.since(now.monotonic);
+                    Wait::After(wait.max(Nanos(1)))
+                });
+                Some(Quota {
+                    rule: draw.rule,
+                    limit: draw.limit,
+                    remaining,
+                    reset,
+                    violated: wait,
+                })
+            }
+        }));
+    }
+    said
+}
+
+/// The refusal of a request by its quotas, or by what is denied for another reason.
+fn refused(
+    met: &[Met],
+    said: &[Quota],
+    denied: impl Fn(&Met) -> Option<Reason>,
+) -> Option<Decision> {
+    let refuses = |met: &Met| {
+        let mut own = said.iter().filter(|quota| quota.rule == met.rule);
+        own.any(|quota| quota.violated.is_some())
+    };
+    let effect = |met: &Met| match (refuses(met), denied(met)) {
+        (true, _) => Effect::Refused,
+        (false, Some(_)) => Effect::Denied,
+        (false, None) => Effect::Passed,
+    };
+    if met.iter().all(|met| effect(met) == Effect::Passed) {
+        return None;
+    }
+    let mut decision = Decision {
+        quotas: said.to_vec(),
+        rules: met.iter().map(|met| met.outcome(effect(met))).collect(),
+        refusal: None,
+    };
+    let other = met.iter().find_map(|met| {
+        let rule = met.rule;
+        denied(met).map(|reason| Refusal { rule, reason })
+    });
+    decision.refusal = decision.by_longest_wait().or(other);
+    Some(decision)
+}

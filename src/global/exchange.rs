@@ -1,0 +1,327 @@
+//! What one worker asks the rate limit service for, and what it makes of the answers.
+
+mod books;
+
+pub use books::Books;
+
+use super::breaker::Event;
+use super::lease::debit::{Debit, Failure};
+use super::lease::pot::{Next, Waiting, Way};
+use super::parking::{Grant, Parking, Question, Reply, Round, quota};
+use super::wire::{Fault, Told};
+use crate::engine::Direct;
+use crate::local::store::SharedData;
+use crate::plan::Service;
+use crate::units::{Instant, Nanos};
+
+/// The most asks in one call: to 256 a real service took 8 to 18 ms to answer, of the 20 that a request waits by default.
+const MOST_ASKS: usize = 64;
+
+/// The most pots that are remembered for being low. Who is forgotten says so again, as long as requests come.
+const MOST_WANTED: usize = 256;
+
+/// How long a call takes as long as none has been answered.
+const FIRST_RTT: Nanos = Nanos(Nanos::MILLISECOND.0);
+
+/// What one worker has with the service.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Who waits.
+    pub parking: Parking,
+    /// Pots whose leases run out, though nobody waits.
+    wanted: Vec<Question>,
+    /// Under way.
+    calls: Vec<Call>,
+    /// How long calls take, smoothed.
+    rtt: Nanos,
+    /// What was last answered with a limit.
+    known: Option<Question>,
+}
+
+/// A call under way.
+#[derive(Debug)]
+struct Call {
+    number: u32,
+    sent: Instant,
+    asks: Vec<Asking>,
+}
+
+/// One ask of a call.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    /// What is asked about.
+    pub question: Question,
+    /// How much is to be debited.
+    pub hits: u32,
+    purpose: Purpose,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    /// For one request: its stream, and the place of its question.
+    Request(u32, usize),
+    /// For a pot.
+    Lease(u64, Debit),
+    /// To see whether the service is there.
+    Probe,
+}
+
+/// What an answer told besides what it granted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Why nothing could be learnt from it.
+    pub fault: Option<Fault>,
+    /// Whether the service has no limit for something that it was asked.
+    pub unmatched: bool,
+    /// Whether it has another limit than the configuration says.
+    pub disagrees: bool,
+    /// Whether it was the answer to a probe.
+    is_probe: bool,
+    /// How long the call took.
+    pub took: Nanos,
+}
+
+impl Heard {
+    /// What it is to the breaker.
+    #[must_use]
+    pub const fn event(&self) -> Event {
+        match (self.is_probe, self.fault) {
+            (false, None) => Event::Answered,
+            (false, Some(_)) => Event::Failed,
+            (true, None) => Event::ProbeAnswered,
+            (true, Some(_)) => Event::ProbeFailed,
+        }
+    }
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self {
+            parking: Parking::default(),
+            wanted: Vec::new(),
+            calls: Vec::new(),
+            rtt: FIRST_RTT,
+            known: None,
+        }
+    }
+}
+
+impl Exchange {
+    /// Whether anybody waits, or a lease runs out.
+    #[must_use]
+    pub fn is_wanting(&self) -> bool {
+        !self.parking.is_empty() || !self.wanted.is_empty()
+    }
+
+    /// Keeps something to probe the service with, unless there is.
+    pub fn know(&mut self, question: Question) {
+        self.known.get_or_insert(question);
+    }
+
+    /// Remembers a pot whose lease runs out.
+    pub fn want(&mut self, question: Question) {
+        let is_known = self.wanted.iter().any(|wanted| wanted.pot == question.pot);
+        if !is_known && self.wanted.len() < MOST_WANTED {
+            self.wanted.push(question);
+        }
+    }
+
+    /// What the next call is to ask: for those who wait, then for pots whose leases run out. Empty when there is
+    /// nothing to ask, or too many calls are under way. What it asks for pots is marked there: it must be sent, or
+    /// [`Self::not_begun`]. Also tells whether some who wait could be served without.
+    pub fn prepare(
+        &mut self,
+        service: &Service,
+        books: &mut Books<'_, impl SharedData>,
+    ) -> (Vec<Asking>, bool) {
+        let engine = service.engine;
+        if self.calls.len() >= engine.most_calls() {
+            return (Vec::new(), false);
+        }
+        let way = Way {
+            rtt: self.rtt,
+            timeout: Nanos(Nanos::MILLISECOND.0 * u64::from(service.timeout_ms)),
+        };
+        let mut servable = false;
+        let most = engine.most_asks().min(MOST_ASKS);
+        let mut asks = Vec::new();
+        for (stream, at, question, reply) in self.parking.unasked().take(most) {
+            *reply = Reply::Asked;
+            asks.push(Asking {
+                question: question.clone(),
+                hits: 1,
+                purpose: Purpose::Request(stream, at),
+            });
+        }
+        let (needs, rest) = self.needs(most.saturating_sub(asks.len()));
+        self.wanted = rest;
+        for (pot, question, waiting) in needs {
+            let Some(leased) = books.leased(&question) else {
+                continue;
+            };
+            let (share, now) = (leased.share, books.now);
+            match books.change(pot, |pot| pot.next(&share, now, waiting, way)) {
+                Some(Next::Debit(debit)) => asks.push(Asking {
+                    question,
+                    hits: debit.hits(),
+                    purpose: Purpose::Lease(pot, debit),
+                }),
+                Some(Next::Rest) => servable |= waiting.first > 0,
+                Some(Next::Wait) | None => {}
+            }
+        }
+        (asks, servable)
+    }
+
+    /// A probe of the service: a look at something that it has a limit for, as far as that is known.
+    #[must_use]
+    pub fn probe(&self) -> Option<Asking> {
+        Some(Asking {
+            question: self.known.clone()?,
+            hits: 0,
+            purpose: Purpose::Probe,
+        })
+    }
+
+    /// Notes that a call was sent.
+    pub fn begun(&mut self, number: u32, asks: Vec<Asking>, sent: Instant) {
+        match self.calls.iter_mut().find(|call| call.number == number) {
+            None => self.calls.push(Call { number, sent, asks }),
+            // An answer could be to either, so neither will have as many parts as were asked.
+            Some(call) => call.asks.extend(asks),
+        }
+    }
+
+    /// Takes back a call that could not be sent.
+    pub fn not_begun(&mut self, asks: Vec<Asking>, books: &mut Books<'_, impl SharedData>) {
+        for asking in asks {
+            self.fail(asking, Failure::Uncounted, books);
+        }
+    }
+
+    /// How many answers call number `number` is to have; `None` when there is no such call.
+    #[must_use]
+    pub fn asked(&self, number: u32) -> Option<usize> {
+        let mut calls = self.calls.iter();
+        let call = calls.find(|call| call.number == number)?;
+        Some(call.asks.len())
+    }
+
+    /// Takes in an answer.
+    pub fn answered(
+        &mut self,
+        number: u32,
+        told: Result<Vec<Result<Told, Fault>>, Fault>,
+        round: &mut Round,
+        books: &mut Books<'_, impl SharedData>,
+    ) -> Heard {
+        let mut heard = Heard::default();
+        let Some(at) = self.calls.iter().position(|call| call.number == number) else {
+            return heard;
+        };
+        let Call { sent, asks, .. } = self.calls.remove(at);
+        heard.took = books.now.monotonic.since(sent);
+        let is_probe = |asking: &Asking| matches!(asking.purpose, Purpose::Probe);
+        heard.is_probe = asks.iter().any(is_probe);
+        let told = match told {
+            Ok(told) if told.len() == asks.len() => told,
+            Ok(_) => vec![Err(Fault::Count); asks.len()],
+            Err(fault) => vec![Err(fault); asks.len()],
+        };
+        // One that fails at some of what it is asked is there.
+        heard.fault = match told.iter().any(Result::is_ok) {
+            true => None,
+            false => told.iter().find_map(|told| told.as_ref().err().copied()),
+        };
+        if heard.fault.is_none() {
+            // Each new one counts for an eighth.
+            self.rtt = Nanos(self.rtt.0 - self.rtt.0 / 8 + heard.took.0 / 8);
+        }
+        for (asking, told) in asks.into_iter().zip(told) {
+            match told {
+                Err(_) => self.fail(asking, Failure::Unknown, books),
+                Ok(told) => self.hear(asking, &told, sent, round, books, &mut heard),
+            }
+        }
+        heard
+    }
+
+    /// What up to `most` pots need that no call of this worker asks for, and what nobody will ask for now.
+    fn needs(&mut self, most: usize) -> (Vec<(u64, Question, Waiting)>, Vec<Question>) {
+        let mut needs: Vec<(u64, Question, Waiting)> = Vec::new();
+        let calls = &self.calls;
+        let is_asked = |pot: u64| {
+            let mut asks = calls.iter().flat_map(|call| &call.asks);
+            asks.any(|asking| asking.question.pot == Some(pot))
+        };
+        for (pot, question) in self.parking.served_by_pots() {
+            if let Some((.., waiting)) = needs.iter_mut().find(|(known, ..)| *known == pot) {
+                waiting.all += 1;
+            } else if needs.len() < most && !is_asked(pot) {
+                let waiting = Waiting { all: 1, first: 1 };
+                needs.push((pot, question.clone(), waiting));
+            }
+        }
+        let mut rest = Vec::new();
+        for question in std::mem::take(&mut self.wanted) {
+            let Some(pot) = question.pot else { continue };
+            if is_asked(pot) || needs.iter().any(|(known, ..)| *known == pot) {
+                continue;
+            }
+            if needs.len() < most {
+                needs.push((pot, question, Waiting::default()));
+            } else {
+                rest.push(question);
+            }
+        }
+        (needs, rest)
+    }
+
+    fn fail(&mut self, asking: Asking, failure: Failure, books: &mut Books<'_, impl SharedData>) {
+        match asking.purpose {
+            Purpose::Request(stream, at) => self.parking.reply(stream, at, Reply::Failed),
+            Purpose::Lease(pot, debit) => {
+                let _ = books.change(pot, |pot| pot.fail(&debit, failure));
+                self.parking.fail(pot);
+            }
+            Purpose::Probe => {}
+        }
+        self.know(asking.question);
+    }
+
+    fn hear(
+        &mut self,
+        asking: Asking,
+        told: &Told,
+        sent: Instant,
+        round: &mut Round,
+        books: &mut Books<'_, impl SharedData>,
+        heard: &mut Heard,
+    ) {
+        let Some(limit) = books.limit(&asking.question) else {
+            return;
+        };
+        heard.unmatched |= told.counter.is_none();
+        heard.disagrees |= told
+            .counter
+            .is_some_and(|counter| counter.limit != limit.requests);
+        let said = quota(&asking.question, limit, told, books.now.unix);
+        match asking.purpose {
+            Purpose::Probe => {}
+            Purpose::Request(stream, at) => self.parking.reply(stream, at, Reply::Told(said)),
+            Purpose::Lease(pot, debit) => {
+                let left = books.fill(&asking.question, pot, &debit, told, sent);
+                let direct = Direct { pot, quota: said };
+                if left > 0 {
+                    round.grants.push(Grant { direct, left });
+                }
+            }
+        }
+        if told.counter.is_some() {
+            self.known = Some(asking.question);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+use super::*;
+use crate::engine::MetKey;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const MAX_WAIT: Nanos = Nanos(10);
+
+fn question(limit: usize, pot: Option<u64>) -> Question {
+    Question {
+        rule: 0,
+        limit,
+        descriptor: Descriptor::default(),
+        pot,
+    }
+}
+
+fn park(parking: &mut Parking, stream: u32, pots: &[Option<u64>], at: u64) {
+    let met = Met {
+        rule: 0,
+        key: MetKey::Counted(u64::from(stream)),
+    };
+    let questions = pots.iter().enumerate();
+    let questions = questions.map(|(limit, pot)| question(limit, *pot));
+    parking.park(stream, vec![met], questions.collect(), Instant(at));
+}
+
+fn quota(remaining: u32) -> Quota {
+    Quota {
+        rule: 0,
+        limit: 0,
+        remaining,
+        reset: Nanos(0),
+        violated: None,
+    }
+}
+
+fn next(parking: &mut Parking, round: &mut Round, at: u64) -> Option<Ready> {
+    parking.next_ready(round, Instant(at), MAX_WAIT)
+}
+
+/// The streams that can be decided about at some time, and what each was told and may.
+fn ready(parking: &mut Parking, at: u64) -> Vec<(u32, Option<Vec<u32>>, bool)> {
+    let mut round = Round::default();
+    let mut all = Vec::new();
+    while let Some(ready) = next(parking, &mut round, at) {
+        let remaining = |quotas: &[Quota]| quotas.iter().map(|quota| quota.remaining).collect();
+        let told = ready.asked().told.map(remaining);
+        all.push((ready.parked.stream, told, ready.asked().may_wait));
+    }
+    all
+}
+
+#[test]
+fn a_question_is_asked_once_and_a_request_is_ready_when_all_of_its_own_are_told() {
+    let mut parking = Parking::default();
+    park(&mut parking, 1, &[None, None], 0);
+    park(&mut parking, 2, &[None], 0);
+    let asked: Vec<(u32, usize)> = parking
+        .unasked()
+        .map(|(stream, at, _, reply)| {
+            *reply = Reply::Asked;
+            (stream, at)
+        })
+        .collect();
+    assert_eq!(asked, [(1, 0), (1, 1), (2, 0)]);
+    assert_eq!(parking.unasked().count(), 0);
+    parking.reply(1, 0, Reply::Told(Some(quota(5))));
+    assert!(ready(&mut parking, 0).is_empty());
+    parking.reply(1, 1, Reply::Told(None));
+    parking.reply(2, 0, Reply::Told(Some(quota(6))));
+    let told = [(1, Some(vec![5]), true), (2, Some(vec![6]), true)];
+    assert_eq!(ready(&mut parking, 0), told);
+    assert!(parking.is_empty());
+}
+
+#[test]
+fn nobody_waits_for_what_has_failed_or_for_too_long() {
+    let mut parking = Parking::default();
+    park(&mut parking, 1, &[None], 1);
+    park(&mut parking, 2, &[None, Some(7)], 2);
+    park(&mut parking, 3, &[None], 3);
+    park(&mut parking, 4, &[None, Some(8)], 3);
+    parking.reply(1, 0, Reply::Failed);
+    parking.fail(8);
+    assert_eq!(
+        ready(&mut parking, 11),
+        [(1, None, false), (4, None, false)]
+    );
+    assert_eq!(ready(&mut parking, 12), [(2, None, false)]);
+    let mut round = Round::last();
+    let last = next(&mut parking, &mut round, 12).unwrap();
+    assert!(!last.is_overdue && !last.asked().may_wait);
+    // What is told of who has gone is nobody's.
+    park(&mut parking, 5, &[None], 12);
+    parking.leave(5);
+    parking.reply(5, 0, Reply::Failed);
+    assert!(parking.is_empty());
+}
+
+#[test]
+fn a_pot_that_has_too_little_is_not_looked_at_again_in_a_round() {
+    let mut parking = Parking::default();
+    for (stream, pots) in [(1, [7, 8]), (2, [9, 9]), (3, [8, 9]), (4, [9, 9])] {
+        park(&mut parking, stream, &pots.map(Some), 0);
+    }
+    let mut round = Round::default();
+    let first = next(&mut parking, &mut round, 0).unwrap();
+    assert_eq!(first.parked.stream, 1);
+    parking.wait_on(&mut round, first);
+    let second = next(&mut parking, &mut round, 0).unwrap();
+    assert_eq!(second.parked.stream, 2);
+    let third = next(&mut parking, &mut round, 0).unwrap();
+    assert_eq!(third.parked.stream, 4);
+    assert!(next(&mut parking, &mut round, 0).is_none());
+    let streams = parking.served_by_pots().map(|(pot, _)| pot);
+    assert!(streams.eq([7, 8, 8, 9]));
+}
+
+#[test]
+fn what_is_granted_beside_a_pot_goes_to_as_many_as_it_is_for() {
+    let mut parking = Parking::default();
+    for stream in 1..=4 {
+        park(&mut parking, stream, &[Some(7)], 0);
+    }
+    let direct = Direct {
+        pot: 7,
+        quota: Some(quota(0)),
+    };
+    let mut round = Round {
+        grants: vec![Grant { direct, left: 2 }],
+        ..Round::default()
+    };
+    let first = next(&mut parking, &mut round, 0).unwrap();
+    assert_eq!(first.asked().direct, [direct]);
+    // Refused by something else: the next one may.
+    round.refund(&first);
+    for has in [true, true, false] {
+        let ready = next(&mut parking, &mut round, 0).unwrap();
+        assert_eq!(ready.asked().direct.len(), usize::from(has));
+    }
+    assert_eq!(round.lapsed(), 0);
+    round.grants.push(Grant { direct, left: 3 });
+    assert_eq!(round.lapsed(), 3);
+}

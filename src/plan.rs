@@ -3,6 +3,8 @@
 //! No string is compared per request that could have been an index, and every bound has been checked by
 //! [`crate::config`], the only maker of a [`Plan`]. Where zero or an empty list is no amount, its field says so.
 
+use std::fmt;
+
 use ipnet::IpNet;
 use regex_lite::Regex;
 
@@ -57,6 +59,17 @@ pub struct Service {
     pub breaker: Terms,
     /// The most requests that wait in one worker.
     pub max_parked: usize,
+    /// Headers of every call besides those that it needs; names in lower case. At most 16.
+    pub headers: Vec<(Box<str>, Secret)>,
+}
+
+/// A text that may be a credential, of 1 to 8,192 bytes: no message and no dump shows it.
+pub struct Secret(pub Box<str>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }
 
 /// What becomes of a request when the service did not say.

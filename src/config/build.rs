@@ -25,8 +25,9 @@ pub(super) fn plan(raw: raw::Document, reader: &mut Reader<'_>) -> Option<Plan> 
         Some(Some(limiter)) => Some(Some(global::Known::of(limiter))),
     };
     let rules = raw.rules.and_then(|raw| rules(raw, known, &path, reader));
+    let path = root.member("limiter");
     let service = raw.limiter.and_then(|raw| match raw {
-        Some(raw) => global::service(raw).map(Some),
+        Some(raw) => global::service(raw, &path, reader).map(Some),
         None => Some(None),
     });
     let path = root.member("client_ip");

@@ -36,6 +36,8 @@ pub(super) enum Allowed {
     },
     /// A JSON string of this form.
     Text(&'static str),
+    /// Likewise, and one that no message shows, wherever it was written.
+    Secret(&'static str),
 }
 
 impl fmt::Display for Allowed {
@@ -44,7 +46,7 @@ impl fmt::Display for Allowed {
         match self {
             Self::Bool => f.write_str("true or false"),
             Self::Integer { min, max } => write!(f, "an integer from {min} to {max}"),
-            Self::Text(form) => f.write_str(form),
+            Self::Text(form) | Self::Secret(form) => f.write_str(form),
         }
     }
 }
@@ -147,6 +149,11 @@ impl<'a> Reader<'a> {
     /// Reports a value that is not allowed, and quotes that are too many or too few.
     #[inline(never)]
     fn unfit(&mut self, path: &Path<'_>, found: &Node, allowed: &Allowed) {
+        if matches!(allowed, Allowed::Secret(_)) {
+            let message =
+                format!("the value is not allowed, and not shown here; expected {allowed}");
+            return self.findings.push(path, &message);
+        }
         let quotes = match (found, allowed) {
             (Node::String(_), Allowed::Bool | Allowed::Integer { .. }) => ", without quotes",
             (Node::Unsigned(_) | Node::Bool(_), Allowed::Text(_)) => ", in quotes",
@@ -331,7 +338,7 @@ impl<'a> Reader<'a> {
             None => return self.required(&env),
         };
         match (self.environment)(name) {
-            Some(text) if matches!(allowed, Allowed::Text(_)) => {
+            Some(text) if matches!(allowed, Allowed::Text(_) | Allowed::Secret(_)) => {
                 Some((name, Some(Node::String(text))))
             }
             // What is not JSON is not a value of any type.

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use super::decode::Reader;
 use super::error::Path;
+use super::headers::{Of, headers};
 use super::json::shortened;
 use super::names::Names;
 use super::raw;
@@ -14,11 +15,19 @@ use crate::global::wire::{Engine, Mode};
 use crate::local::gcra::Bucket;
 use crate::local::limit::{Algorithm, Limit};
 use crate::local::store::checksum;
-use crate::plan::{Global, KeyPart, KeySource, Rule, Service};
+use crate::plan::{Global, KeyPart, KeySource, Rule, Secret, Service};
 use crate::units::Nanos;
 
 /// Makes the service of a plan.
-pub(super) fn service(raw: raw::Service) -> Option<Service> {
+pub(super) fn service(
+    raw: raw::Service,
+    path: &Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Service> {
+    let path = path.member("headers");
+    let headers = raw
+        .headers
+        .and_then(|raw| headers(raw.0, Of::Calls, &path, reader));
     let cluster = raw.cluster?.0.0;
     let authority = raw.authority?.map(|authority| authority.0.0);
     let timeout = raw.timeout?.0.0 / Nanos::MILLISECOND.0;
@@ -38,6 +47,10 @@ pub(super) fn service(raw: raw::Service) -> Option<Service> {
             max_open: Nanos(2 * Nanos::SECOND.0),
             probe: Nanos(2 * timeout * Nanos::MILLISECOND.0),
         },
+        headers: headers?
+            .into_iter()
+            .map(|(name, value)| (name, Secret(value)))
+            .collect(),
     })
 }
 

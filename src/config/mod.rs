@@ -11,6 +11,7 @@ mod build;
 mod decode;
 mod error;
 mod global;
+mod headers;
 mod hint;
 mod key;
 mod limits;

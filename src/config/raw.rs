@@ -4,13 +4,14 @@
 
 use super::decode::{Decode, List, OrEnv, Reader};
 use super::error::Path;
+use super::headers::{AddedHeaders, CallHeaders};
 use super::hint::Places;
 use super::json::Node;
 use super::network::Network;
 use super::object::{names, object, one_of};
 use super::value::{
-    Authority, CookieName, DescriptorKey, Domain, HeaderName, HeaderValue, Integer, Method, Name,
-    Per, ShortText, Span, UtcOffset,
+    Authority, CookieName, DescriptorKey, Domain, HeaderName, Integer, Method, Name, Per,
+    ShortText, Span, UtcOffset,
 };
 use crate::global::wire::{Engine, Mode};
 use crate::local::limit::MAX_LIMITS;
@@ -268,7 +269,7 @@ object! {
         default reset: Reset = Reset::Seconds,
         default retry_after: bool = true,
         default body: Body = Body::Problem,
-        default add_headers: Headers = Headers(Vec::new()),
+        default add_headers: AddedHeaders = AddedHeaders(Vec::new()),
     }
 }
 
@@ -288,42 +289,6 @@ names!(Reset, "form" {
     "epoch" => Reset::Epoch,
 });
 
-/// Headers in the order written.
-#[derive(Debug)]
-pub(super) struct Headers(pub Vec<Header>);
-
-#[derive(Debug)]
-pub(super) struct Header {
-    pub written: String,
-    pub name: Option<HeaderName>,
-    pub value: Option<HeaderValue>,
-}
-
-impl Decode for Headers {
-    fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        let Node::Object(members) = node else {
-            return reader.unexpected(path, node, "an object of names and values of headers");
-        };
-        if members.len() > 32 {
-            let message = format!(
-                "{} headers are not allowed; expected at most 32",
-                members.len()
-            );
-            return reader.refuse(path, &message);
-        }
-        let mut headers = Vec::with_capacity(members.len());
-        for (name, value) in members {
-            let path = path.member(name);
-            headers.push(Header {
-                written: name.clone(),
-                name: Decode::decode(&Node::String(name.clone()), &path, reader),
-                value: Decode::decode(value, &path, reader),
-            });
-        }
-        Some(Self(headers))
-    }
-}
-
 object! {
     Store {
         default max_keys: OrEnv<Integer<u32, 1_024, 4_194_304>> = OrEnv(Integer(65_536)),
@@ -341,6 +306,7 @@ object! {
         default max_wait: Span<1, 60_000> = Span(Nanos(20 * Nanos::MILLISECOND.0)),
         default on_error: OnError = OnError::Local,
         default max_parked: Integer<usize, 1, 65_536> = Integer(1_024),
+        default headers: CallHeaders = CallHeaders(Vec::new()),
     }
 }
 

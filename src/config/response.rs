@@ -2,34 +2,9 @@
 
 use super::decode::{List, Reader};
 use super::error::Path;
+use super::headers;
 use super::raw::{self, HeaderSet};
 use crate::plan::Response;
-
-/// Header names that `add_headers` may not have: those that are ours, and those that belong to the connection
-/// (RFC 9110 §7.6.1) or to the framing of the message.
-const RESERVED: [&str; 21] = [
-    "cache-control",
-    "content-type",
-    "grpc-message",
-    "grpc-status",
-    "ratelimit",
-    "ratelimit-policy",
-    "retry-after",
-    "x-ratelimit-limit",
-    "x-ratelimit-remaining",
-    "x-ratelimit-reset",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "date",
-];
 
 /// Makes the response part of a plan.
 pub(super) fn response(
@@ -43,7 +18,7 @@ pub(super) fn response(
     let path = path.member("add_headers");
     let add_headers = raw
         .add_headers
-        .and_then(|raw| add_headers(raw, &path, reader));
+        .and_then(|raw| headers::headers(raw.0, headers::Of::Refusals, &path, reader));
     let sets = sets?;
     Some(Response {
         status: raw.status?.0,
@@ -70,28 +45,4 @@ fn header_sets(
         seen.push(set);
         Some(set)
     })
-}
-
-fn add_headers(
-    raw: raw::Headers,
-    path: &Path<'_>,
-    reader: &mut Reader<'_>,
-) -> Option<Vec<(Box<str>, Box<str>)>> {
-    let mut headers: Vec<Option<(Box<str>, Box<str>)>> = Vec::with_capacity(raw.0.len());
-    for header in raw.0 {
-        let path = path.member(&header.written);
-        let is_there = |name: &str| headers.iter().flatten().any(|(other, _)| &**other == name);
-        let name = header.name.and_then(|name| match &*name.0 {
-            name if RESERVED.contains(&name) => reader.refuse(
-                &path,
-                "is set by the proxy or by another field of \"response\"",
-            ),
-            name if is_there(name) => {
-                reader.refuse(&path, "is there twice: names of headers have no case")
-            }
-            _ => Some(name.0),
-        });
-        headers.push(name.zip(header.value.map(|value| value.0)));
-    }
-    headers.into_iter().collect()
 }

@@ -296,6 +296,13 @@ impl Text for CookieName {
 }
 
 /// The value of a header (RFC 9110 §5.5) in ASCII: no space at either end, no other control than a tab.
+fn is_field_value(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+        && text.trim_ascii() == text
+}
+
+/// The value of a header that everybody may see.
 #[derive(Debug)]
 pub(super) struct HeaderValue(pub Box<str>);
 
@@ -303,10 +310,22 @@ impl Text for HeaderValue {
     const EXPECTED: &'static str = "1 to 1024 visible ASCII characters, with spaces between them";
 
     fn parse(text: &str) -> Option<Self> {
-        let is_value = (1..=1024).contains(&text.len())
-            && text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
-            && text.trim_ascii() == text;
-        is_value.then(|| Self(text.into()))
+        is_field_value(text, 1_024).then(|| Self(text.into()))
+    }
+}
+
+/// The value of a header that may be a credential. Signed tokens are of a few thousand characters.
+pub(super) struct SecretValue(pub Box<str>);
+
+impl Value for SecretValue {
+    const ALLOWED: Allowed =
+        Allowed::Secret("1 to 8192 visible ASCII characters, with spaces between them");
+
+    fn read(node: &Node) -> Option<Self> {
+        match node {
+            Node::String(text) if is_field_value(text, 8_192) => Some(Self(text.as_str().into())),
+            _ => None,
+        }
     }
 }
 

@@ -121,20 +121,23 @@ pub fn send(plan: &Plan, service: &Service, asks: &[Asking]) -> Outcome<u32> {
     });
     let asks: Vec<Ask<'_>> = asks.collect();
     let message = service.engine.call(&plan.domain, &asks);
-    let headers = headers(&service.authority, message.path);
+    let headers = headers(service, message.path);
     let body = message.body.as_bytes();
     call::http_call(&service.cluster, &headers, body, service.timeout_ms)
 }
 
-fn headers(authority: &str, path: &str) -> Vec<u8> {
+fn headers(service: &Service, path: &str) -> Vec<u8> {
     let mut pairs = Pairs::with_room();
     for (name, value) in [
         (":method", "POST"),
         (":path", path),
-        (":authority", authority),
+        (":authority", &service.authority),
         ("content-type", "application/json"),
     ] {
         pairs.add_text(name, value);
+    }
+    for (name, value) in &service.headers {
+        pairs.add_text(name, &value.0);
     }
     pairs.finish()
 }

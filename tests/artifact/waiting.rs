@@ -1,9 +1,12 @@
 //! The exact calls of requests that wait for the rate limit service, and of the callbacks that they wait for.
 
 use crate::calls::check_trace;
+use crate::process::Process;
 use crate::request::Request;
 use crate::scene::Scene;
 use crate::service::{PER_REQUEST, from, gone, on_error, told};
+use crate::shared_data::Dialect;
+use crate::worker::Worker;
 
 fn check(case: &str, scene: &mut Scene) {
     check_trace(case, &scene.worker.take_trace());
@@ -32,6 +35,36 @@ fn two_that_wait_are_asked_for_at_once() {
     scene.worker.take_trace();
     scene.wake();
     check("wake-two", &mut scene);
+}
+
+/// A proxy whose calls carry a token from its environment, before it is configured.
+fn with_token(token: &str) -> (Worker, String) {
+    let process = Process::new(Dialect::Envoy);
+    let variable = ("LIMITER_TOKEN".to_owned(), token.to_owned());
+    process.borrow_mut().environment.push(variable);
+    let headers = r#""proxies": 2, "headers": {
+        "Authorization": {"env": "LIMITER_TOKEN"}, "x-from": "edge"}"#;
+    let configuration = PER_REQUEST.replace(r#""proxies": 2"#, headers);
+    (Worker::new(&process), configuration)
+}
+
+#[test]
+fn a_credential_goes_into_the_call_and_nowhere_else() {
+    let (mut worker, configuration) = with_token("Bearer hunter2");
+    let root = worker.configure(&configuration);
+    let stream = worker.open(root, &Request::get("/"));
+    worker.request_headers(stream);
+    assert!(!worker.take_trace().concat().contains("hunter2"));
+    assert!(worker.wake());
+    check_trace("wake-headers", &worker.take_trace());
+}
+
+#[test]
+fn a_credential_that_is_refused_is_not_logged() {
+    let (mut worker, configuration) = with_token("Bearer hunter2\n");
+    assert!(!worker.configure(&configuration).accepted);
+    let trace = worker.take_trace().concat();
+    assert!(trace.contains("LIMITER_TOKEN") && !trace.contains("hunter2"));
 }
 
 #[test]

@@ -39,6 +39,22 @@ fn a_limiter_has_these_defaults() {
     assert_eq!(service.max_wait, Nanos(20_000_000));
     assert_eq!(service.on_error, OnError::Local);
     assert_eq!(service.max_parked, 1_024);
+    assert!(service.headers.is_empty());
+}
+
+#[test]
+fn credentials_are_in_the_plan_and_in_no_dump_of_it() {
+    let headers = json!({ "Authorization": { "env": "SECRET" }, "x-key": "hunter3" });
+    let limiter = json!({
+        "engine": "gubernator", "cluster": "quotas", "proxies": 3, "headers": headers,
+    });
+    let document = json!({ "limiter": limiter, "rules": [rule(&json!("unlimited"))] });
+    let plan = read(&serde_json::to_vec(&document).unwrap()).unwrap();
+    let headers = &plan.service.as_ref().unwrap().headers;
+    let headers = headers.iter().map(|(name, value)| (&**name, &*value.0));
+    let expected = [("authorization", "hunter2"), ("x-key", "hunter3")];
+    assert_eq!(headers.collect::<Vec<_>>(), expected);
+    assert!(!format!("{plan:?}").contains("hunter"));
 }
 
 #[test]

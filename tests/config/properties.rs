@@ -62,6 +62,11 @@ fn assert_service_is_sound(plan: &Plan) {
     assert!((1..=60_000).contains(&service.timeout_ms));
     assert!((1..=65_536).contains(&service.max_parked));
     assert!(!service.cluster.is_empty() && !service.authority.is_empty());
+    assert!(service.headers.len() <= 16);
+    for (name, value) in &service.headers {
+        assert_eq!(**name, name.to_ascii_lowercase());
+        assert!(!name.is_empty() && !name.contains(':') && !value.0.contains(['\r', '\n', '\0']));
+    }
     for rule in &plan.rules {
         let Some(global) = &rule.global else { continue };
         let mode = match global {
@@ -114,7 +119,7 @@ fn word() -> impl Strategy<Value = String> {
         sliding_window utc_offset +02:00 1s 500ms calendar_day calendar_month from x-forwarded-for \
         trusted_proxies 10.0.0.0/8 v4_prefix response status headers x-ratelimit ietf-draft-11 reset epoch \
         limiter engine envoy_ratelimit gubernator limitador cluster authority proxies timeout max_wait on_error local \
-        max_parked global mode per_request as retry_after body problem none text json add_headers store max_keys log keys hashed env SECRET REQUESTS \
+        max_parked global mode per_request as retry_after body problem none text json add_headers store max_keys log keys hashed env SECRET BROKEN_SECRET REQUESTS \
         UNSET default GET /api/** /users/{id} {rule} {{ (a|b)* ^/x$ \u{0} \u{1b}[31m é";
     let words: Vec<_> = WORDS.split_whitespace().map(str::to_owned).collect();
     prop_oneof![8 => select(words), 1 => any::<String>()]

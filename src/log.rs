@@ -1,18 +1,16 @@
 //! What the proxy's log is told: one line of JSON for a refusal, at most so many a second, and each kind of
 //! fault once.
 
-use std::num::NonZeroU32;
-
 use crate::config::json::shortened;
 use crate::decision::{Decision, Reason};
 use crate::facts::Unreadable;
 use crate::global::breaker::{Change, Reason as Opening};
 use crate::global::wire;
-use crate::local::gcra::{Bucket, FullAt};
+use crate::local::allowance::Allowance;
 use crate::local::store::Fault;
 use crate::plan::{LogKeys, Plan};
 use crate::reply;
-use crate::units::{Instant, Nanos, Wait};
+use crate::units::Instant;
 
 /// The most characters of a plain key that a line shows; with names of 64 bytes and a key that is all escapes
 /// a line then stays below 1,200 bytes.
@@ -21,9 +19,7 @@ const MAX_KEY: usize = 128;
 /// Lets so many lines a second through, and counts the others.
 #[derive(Debug)]
 pub struct RefusalLines {
-    /// `None` lets nothing through.
-    bucket: Option<Bucket>,
-    state: FullAt,
+    allowance: Allowance,
     suppressed: u64,
 }
 
@@ -31,10 +27,8 @@ impl RefusalLines {
     /// At most `per_second` lines a second; none if it is 0.
     #[must_use]
     pub fn new(per_second: u32) -> Self {
-        let lines = NonZeroU32::new(per_second);
         Self {
-            bucket: lines.and_then(|lines| Bucket::new(lines, Nanos::SECOND, lines)),
-            state: FullAt::default(),
+            allowance: Allowance::new(per_second),
             suppressed: 0,
         }
     }
@@ -42,16 +36,11 @@ impl RefusalLines {
     /// Whether there may be a line now; if so, how many there might not since the last one.
     #[must_use]
     pub fn admit(&mut self, now: Instant) -> Option<u64> {
-        match self.bucket.as_ref()?.charge(self.state, now, 1) {
-            Ok(state) => {
-                self.state = state;
-                Some(std::mem::take(&mut self.suppressed))
-            }
-            Err(Wait::After(_) | Wait::Never) => {
-                self.suppressed = self.suppressed.saturating_add(1);
-                None
-            }
+        if self.allowance.admit(now) {
+            return Some(std::mem::take(&mut self.suppressed));
         }
+        self.suppressed = self.suppressed.saturating_add(1);
+        None
     }
 }
 
@@ -186,6 +175,7 @@ mod tests {
     use super::*;
     use crate::decision::{Effect, RuleOutcome};
     use crate::reply::tests::{plan, refused_for};
+    use crate::units::{Nanos, Wait};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -1,5 +1,6 @@
 //! Limits that one proxy keeps by itself.
 
+pub mod allowance;
 pub mod calendar;
 pub mod cell;
 pub mod gcra;

@@ -10,7 +10,7 @@ use crate::local::allowance::Allowance;
 use crate::local::store::Fault;
 use crate::plan::{LogKeys, Plan};
 use crate::reply;
-use crate::units::Instant;
+use crate::units::{Instant, Nanos};
 
 /// The most characters of a plain key that a line shows; with names of 64 bytes and a key that is all escapes
 /// a line then stays below 1,200 bytes.

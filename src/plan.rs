@@ -55,12 +55,15 @@ pub struct Service {
     /// What values must not be taken for: the keys of all descriptors, where the service joins keys and values by `_`;
     /// otherwise empty.
     pub joined_keys: Vec<Box<str>>,
-    /// When it is left alone.
-    pub breaker: Terms,
     /// The most requests that wait in one worker.
     pub max_parked: usize,
     /// Headers of every call besides those that it needs; names in lower case. At most 16.
     pub headers: Vec<(Box<str>, Secret)>,
+    /// When it is left alone, and for how long.
+    pub breaker: Terms,
+    /// First calls for keys of which this proxy holds no lease, a second and worker, 1 to 1,000,000; beyond, `on_error`
+    /// holds.
+    pub cold_keys_per_second: u32,
 }
 
 /// A text that may be a credential, of 1 to 8,192 bytes: no message and no dump shows it.

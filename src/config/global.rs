@@ -8,6 +8,7 @@ use super::headers::{Of, headers};
 use super::json::shortened;
 use super::names::Names;
 use super::raw;
+use super::value::Span;
 use crate::global::breaker::Terms;
 use crate::global::lease::span::Windows;
 use crate::global::lease::{Leased, Share};
@@ -24,13 +25,17 @@ pub(super) fn service(
     path: &Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Service> {
-    let path = path.member("headers");
+    let headers_path = path.member("headers");
     let headers = raw
         .headers
-        .and_then(|raw| headers(raw.0, Of::Calls, &path, reader));
+        .and_then(|raw| headers(raw.0, Of::Calls, &headers_path, reader));
+    let timeout = raw.timeout;
+    let breaker = raw
+        .breaker
+        .and_then(|raw| breaker(raw, timeout?.0, &path.member("breaker"), reader));
     let cluster = raw.cluster?.0.0;
     let authority = raw.authority?.map(|authority| authority.0.0);
-    let timeout = raw.timeout?.0.0 / Nanos::MILLISECOND.0;
+    let timeout = timeout?.0.0 / Nanos::MILLISECOND.0;
     raw.proxies?;
     Some(Service {
         engine: raw.engine?,
@@ -41,16 +46,42 @@ pub(super) fn service(
         on_error: raw.on_error?,
         max_parked: raw.max_parked?.0,
         joined_keys: Vec::new(),
-        breaker: Terms {
-            failures: 5,
-            open: Nanos(250 * Nanos::MILLISECOND.0),
-            max_open: Nanos(2 * Nanos::SECOND.0),
-            probe: Nanos(2 * timeout * Nanos::MILLISECOND.0),
-        },
         headers: headers?
             .into_iter()
             .map(|(name, value)| (name, Secret(value)))
             .collect(),
+        breaker: breaker?,
+        cold_keys_per_second: raw.cold_keys_per_second?.0,
+    })
+}
+
+/// What `max_open` is when left out, unless `open` is longer.
+const MAX_OPEN: Nanos = Nanos(2 * Nanos::SECOND.0);
+
+/// What a probe may take beyond the call: its worker hears of the end when it comes round to it. Forgotten sooner, a
+/// busy worker's probe would be sent again by another; later, one whose worker died would hold up all others.
+const PROBE_BEYOND_CALL: Nanos = Nanos(100 * Nanos::MILLISECOND.0);
+
+/// Makes the terms of the breaker of calls that take up to `timeout`.
+fn breaker(
+    raw: raw::Breaker,
+    timeout: Nanos,
+    path: &Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Terms> {
+    let open = raw.open?.0;
+    let max_open = match raw.max_open? {
+        Some(Span(written)) if written < open => {
+            let message = "is shorter than \"open\", which it bounds";
+            return reader.refuse(&path.member("max_open"), message);
+        }
+        written => written.map_or(open.max(MAX_OPEN), |span| span.0),
+    };
+    Some(Terms {
+        failures: raw.failures?.0,
+        open,
+        max_open,
+        probe: Nanos(timeout.0.saturating_add(PROBE_BEYOND_CALL.0)),
     })
 }
 

@@ -47,6 +47,7 @@ pub(super) const PLACES: Places = &[
     ("\"store\"", Store::FIELDS),
     ("\"log\"", Log::FIELDS),
     ("\"limiter\"", Service::FIELDS),
+    ("the \"breaker\" of \"limiter\"", Breaker::FIELDS),
     ("the \"global\" of a rule", Global::FIELDS),
     ("the document, beside \"rules\"", Document::FIELDS),
 ];
@@ -307,6 +308,17 @@ object! {
         default on_error: OnError = OnError::Local,
         default max_parked: Integer<usize, 1, 65_536> = Integer(1_024),
         default headers: CallHeaders = CallHeaders(Vec::new()),
+        section breaker: Breaker,
+        default cold_keys_per_second: Integer<u32, 1, 1_000_000> = Integer(1_000),
+    }
+}
+
+object! {
+    /// When the service is left alone, and for how long.
+    Breaker {
+        default failures: Integer<u8, 1, 255> = Integer(5),
+        default open: Span<10, 60_000> = Span(Nanos(250 * Nanos::MILLISECOND.0)),
+        optional max_open: Span<10, 60_000>,
     }
 }
 

@@ -176,8 +176,8 @@ impl Root {
         let grpc = || facts.is_grpc();
         let request = Request { met, now, grpc };
         let mut answer = self.limiter.answer(request, &mut Shared, &mut incidents);
-        if let Answer::Park { .. } = answer {
-            if self.park(stream, met, now, facts) {
+        if let Answer::Park { cold } = answer {
+            if self.park(stream, met, cold, now, facts) {
                 self.meter.count_service(ServiceCount::Parked, 1, registry);
                 return Verdict::Parked;
             }

@@ -10,6 +10,7 @@ use crate::global::breaker::{Change, Event, Permit, SharedBreaker};
 use crate::global::exchange::{Asking, Exchange};
 use crate::global::parking::Question;
 use crate::global::wire::{Answer, Ask, Engine, Fault, MAX_BODY, Told};
+use crate::local::allowance::Allowance;
 use crate::local::store::Dialect;
 use crate::pairs::Pairs;
 use crate::plan::{Plan, Service};
@@ -27,6 +28,8 @@ pub struct Client {
     breaker: SharedBreaker,
     /// Whether the breaker was not closed when it was last looked at.
     is_broken: bool,
+    /// How many first calls for keys there may be.
+    pub cold_keys: Allowance,
     /// Until then leases are likely to run out again.
     lingers_until: Instant,
 }
@@ -46,6 +49,7 @@ impl Client {
             waking: false,
             breaker: SharedBreaker::new(&service.cluster, &service.authority, dialect),
             is_broken: false,
+            cold_keys: Allowance::new(service.cold_keys_per_second),
             lingers_until: Instant::default(),
         })
     }

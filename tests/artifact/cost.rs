@@ -29,19 +29,19 @@ const BUDGETS: [Budget; 7] = [
     },
     Budget {
         case: "admit",
-        fuel: 22_300,
+        fuel: 22_600,
         blocks: 2,
         run: admit,
     },
     Budget {
         case: "admit, draft-11",
-        fuel: 33_500,
+        fuel: 33_900,
         blocks: 2,
         run: admit_with_draft_11,
     },
     Budget {
         case: "admit, both",
-        fuel: 41_000,
+        fuel: 41_400,
         blocks: 2,
         run: admit_with_both,
     },

@@ -1,6 +1,7 @@
 //! What a limiter and its rules are when a document does not say.
 
 use serde_json::{Value, json};
+use weir::global::breaker::Terms;
 use weir::local::limit::Algorithm;
 use weir::plan::{Global, OnError, Plan, Rule};
 use weir::units::Nanos;
@@ -40,6 +41,44 @@ fn a_limiter_has_these_defaults() {
     assert_eq!(service.on_error, OnError::Local);
     assert_eq!(service.max_parked, 1_024);
     assert!(service.headers.is_empty());
+    assert_eq!(service.cold_keys_per_second, 1_000);
+    let milliseconds = |number: u64| Nanos(number * 1_000_000);
+    let expected = Terms {
+        failures: 5,
+        open: milliseconds(250),
+        max_open: milliseconds(2_000),
+        probe: milliseconds(350),
+    };
+    assert_eq!(service.breaker, expected);
+}
+
+/// The terms of this breaker, of calls with this time-out.
+fn terms(breaker: &Value, timeout: &Value) -> Terms {
+    let limiter = json!({
+        "engine": "gubernator", "cluster": "quotas", "proxies": 3, "timeout": timeout, "breaker": breaker,
+    });
+    let document = json!({ "limiter": limiter, "rules": [rule(&json!("unlimited"))] });
+    let plan = read(&serde_json::to_vec(&document).unwrap()).unwrap();
+    plan.service.unwrap().breaker
+}
+
+#[test]
+fn a_breaker_is_open_for_as_long_at_most_as_at_first() {
+    let max_open = |breaker: &Value| terms(breaker, &json!("250ms")).max_open;
+    let seconds = |number: u64| Nanos(number * 1_000_000_000);
+    assert_eq!(max_open(&json!({ "open": "1s" })), seconds(2));
+    assert_eq!(max_open(&json!({ "open": "5s" })), seconds(5));
+    assert_eq!(
+        max_open(&json!({ "open": "5s", "max_open": "5s" })),
+        seconds(5)
+    );
+}
+
+#[test]
+fn a_probe_outlasts_its_call() {
+    let probe = |timeout: &str| terms(&json!({}), &json!(timeout)).probe;
+    assert_eq!(probe("1ms"), Nanos(101_000_000));
+    assert_eq!(probe("60s"), Nanos(60_100_000_000));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use weir::global::wire::Mode;
 use weir::local::gcra::MAX_FILL;
 use weir::local::limit::{Algorithm, MAX_LIMITS};
 use weir::plan::{Global, Match, PathForm, Plan, Rule};
+use weir::units::Nanos;
 
 use super::{fixtures, read};
 
@@ -62,6 +63,12 @@ fn assert_service_is_sound(plan: &Plan) {
     assert!((1..=60_000).contains(&service.timeout_ms));
     assert!((1..=65_536).contains(&service.max_parked));
     assert!(!service.cluster.is_empty() && !service.authority.is_empty());
+    assert!((1..=1_000_000).contains(&service.cold_keys_per_second));
+    let terms = &service.breaker;
+    let bounds = Nanos::MILLISECOND.0 * 10..=Nanos::MILLISECOND.0 * 60_000;
+    assert!(terms.failures > 0 && terms.open <= terms.max_open);
+    assert!(bounds.contains(&terms.open.0) && bounds.contains(&terms.max_open.0));
+    assert!(terms.probe.0 > u64::from(service.timeout_ms) * Nanos::MILLISECOND.0);
     assert!(service.headers.len() <= 16);
     for (name, value) in &service.headers {
         assert_eq!(**name, name.to_ascii_lowercase());
@@ -119,7 +126,7 @@ fn word() -> impl Strategy<Value = String> {
         sliding_window utc_offset +02:00 1s 500ms calendar_day calendar_month from x-forwarded-for \
         trusted_proxies 10.0.0.0/8 v4_prefix response status headers x-ratelimit ietf-draft-11 reset epoch \
         limiter engine envoy_ratelimit gubernator limitador cluster authority proxies timeout max_wait on_error local \
-        max_parked global mode per_request as retry_after body problem none text json add_headers store max_keys log keys hashed env SECRET BROKEN_SECRET REQUESTS \
+        max_parked headers breaker failures open max_open cold_keys_per_second global mode per_request as retry_after body problem none text json add_headers store max_keys log keys hashed env SECRET BROKEN_SECRET REQUESTS \
         UNSET default GET /api/** /users/{id} {rule} {{ (a|b)* ^/x$ \u{0} \u{1b}[31m é";
     let words: Vec<_> = WORDS.split_whitespace().map(str::to_owned).collect();
     prop_oneof![8 => select(words), 1 => any::<String>()]

@@ -21,6 +21,7 @@ impl Root {
         &mut self,
         stream: u32,
         met: &[Met],
+        cold: bool,
         now: Option<Now>,
         facts: &mut Facts<'_, CurrentRequest>,
     ) -> bool {
@@ -41,6 +42,9 @@ impl Root {
                 let _ = client.wake();
                 return false;
             }
+        }
+        if cold && !client.cold_keys.admit(since) {
+            return false;
         }
         let questions = self.limiter.questions(met, facts);
         if client.wake().is_err() {

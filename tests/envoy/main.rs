@@ -27,6 +27,7 @@ mod examples;
 mod global;
 mod harness;
 mod keys;
+mod leases;
 mod limits;
 mod protocols;
 mod records;

@@ -29,6 +29,7 @@ pub struct Engine {
     /// One for each rule.
     prepared: Vec<Prepared>,
     reads_wall_clock: bool,
+    takes_leases: bool,
 }
 
 /// Where a proxy keeps what it counts.
@@ -98,13 +99,14 @@ impl Engine {
                 closed: rule.limits.iter().any(is_closed),
             }
         };
-        let is_leased = |rule: &&Rule| matches!(rule.global, Some(Global::Lease(_)));
+        let is_leased = |rule: &Rule| matches!(rule.global, Some(Global::Lease(_)));
         let counted = plan.rules.iter().filter(|rule| !is_leased(rule));
         let mut limits = counted.flat_map(|rule| &rule.limits);
         let reads_wall_clock = plan.response.tells_epoch()
             || limits.any(|limit| matches!(limit.algorithm, Algorithm::Window(_)));
         Self {
             reads_wall_clock,
+            takes_leases: plan.rules.iter().any(is_leased),
             keyer: Keyer::new(&plan, &[0; 16]),
             tables: None,
             prepared: plan.rules.iter().map(prepared).collect(),
@@ -122,10 +124,12 @@ impl Engine {
         });
     }
 
-    /// Where it keeps what the service has granted; `None` as long as the shared data could not be used.
+    /// Where it keeps what the service has granted; `None` where no leases are taken, and as long as the shared data
+    /// could not be used.
     #[must_use]
     pub fn pots(&self) -> Option<&Pots> {
-        Some(&self.tables.as_ref()?.pots)
+        let tables = self.tables.as_ref().filter(|_| self.takes_leases)?;
+        Some(&tables.pots)
     }
 
     /// The plan.

@@ -122,6 +122,8 @@ pub enum Incident {
     Service(wire::Fault),
     /// A rate limit service has no limit for what a rule asks.
     Unmatched,
+    /// A rate limit service has another limit than the configuration says.
+    Disagrees,
     /// A metric cannot be defined.
     Metric,
 }
@@ -152,6 +154,10 @@ impl Told {
             Incident::Unmatched => (
                 8,
                 "the limiter has no limit for what a rule asks, so all pass uncharged",
+            ),
+            Incident::Disagrees => (
+                9,
+                "the limiter has another limit than the configuration says, and its own holds",
             ),
         };
         let bit = 1 << kind;

@@ -3,6 +3,7 @@
 //! A metric lives as long as the proxy does, so names are made of rules, never of clients.
 
 use crate::decision::Count;
+use crate::global::wire::Fault;
 use crate::local::table::Stats;
 
 /// Name of the counter of what one rule counts.
@@ -59,13 +60,35 @@ impl StoreCount {
     }
 }
 
+/// Name of the gauge of the breaker's state: 0 closed, 1 open, which half open is too.
+pub const BREAKER: &str = "weir.limiter.breaker";
+
+/// Name of the gauge of what the whole proxy holds of leases.
+pub const IN_HAND: &str = "weir.limiter.in_hand";
+
+/// Name of the histogram of how long calls took, in microseconds.
+pub const LATENCY: &str = "weir.limiter.latency_us";
+
+/// Name of the histogram of how long requests waited, in microseconds.
+pub const WAITED: &str = "weir.limiter.waited_us";
+
 /// A counter of the rate limit service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceCount {
     /// Calls that were begun.
     Calls,
-    /// Calls that could not be begun, or whose answer could not be read.
-    Errors,
+    /// Calls that failed for want of time.
+    Timeout,
+    /// Calls that could not be begun, or whose connection broke.
+    Unreachable,
+    /// Calls that were answered with a status with which the service neither grants nor refuses.
+    Status,
+    /// Calls whose answer could not be read.
+    Body,
+    /// Calls that were answered for another number of asks.
+    Count,
+    /// Calls that failed at all that they asked, each for itself.
+    Item,
     /// Requests that waited.
     Parked,
     /// Of those, the ones that got no answer within `max_wait`.
@@ -78,25 +101,48 @@ pub enum ServiceCount {
 
 impl ServiceCount {
     /// All of them, each at its [`Self::index`].
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::Calls,
-        Self::Errors,
+        Self::Timeout,
+        Self::Unreachable,
+        Self::Status,
+        Self::Body,
+        Self::Count,
+        Self::Item,
         Self::Parked,
         Self::Overdue,
         Self::Leased,
         Self::Lapsed,
     ];
 
+    /// What counts calls that failed so.
+    #[must_use]
+    pub const fn of(fault: Fault) -> Self {
+        match fault {
+            Fault::Timeout => Self::Timeout,
+            Fault::Unreachable => Self::Unreachable,
+            Fault::Status(_) => Self::Status,
+            Fault::Body => Self::Body,
+            Fault::Count => Self::Count,
+            Fault::Item => Self::Item,
+        }
+    }
+
     /// Its place in [`Self::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
         match self {
             Self::Calls => 0,
-            Self::Errors => 1,
-            Self::Parked => 2,
-            Self::Overdue => 3,
-            Self::Leased => 4,
-            Self::Lapsed => 5,
+            Self::Timeout => 1,
+            Self::Unreachable => 2,
+            Self::Status => 3,
+            Self::Body => 4,
+            Self::Count => 5,
+            Self::Item => 6,
+            Self::Parked => 7,
+            Self::Overdue => 8,
+            Self::Leased => 9,
+            Self::Lapsed => 10,
         }
     }
 
@@ -105,7 +151,12 @@ impl ServiceCount {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Calls => "weir.limiter.calls",
-            Self::Errors => "weir.limiter.errors",
+            Self::Timeout => "weir.limiter.errors.timeout",
+            Self::Unreachable => "weir.limiter.errors.unreachable",
+            Self::Status => "weir.limiter.errors.status",
+            Self::Body => "weir.limiter.errors.body",
+            Self::Count => "weir.limiter.errors.count",
+            Self::Item => "weir.limiter.errors.item",
             Self::Parked => "weir.limiter.parked",
             Self::Overdue => "weir.limiter.overdue",
             Self::Leased => "weir.limiter.leased",

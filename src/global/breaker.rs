@@ -94,6 +94,17 @@ pub enum Reason {
     Probe,
 }
 
+impl Change {
+    /// The state that it leads to, as its gauge shows it: 0 closed, 1 open.
+    #[must_use]
+    pub const fn state(self) -> u64 {
+        match self {
+            Self::Closed => 0,
+            Self::Opened(..) => 1,
+        }
+    }
+}
+
 impl Breaker {
     /// What a worker may do now.
     #[must_use]

@@ -85,6 +85,8 @@ pub enum Kind {
     Counter = 0,
     /// May be set to any value.
     Gauge = 1,
+    /// Of recorded values.
+    Histogram = 2,
 }
 
 /// Memory that the host asked us for and filled.

@@ -8,6 +8,7 @@ use crate::global::lease::pots;
 use crate::local::table::Stats;
 use crate::metrics::{self, ServiceCount, StoreCount};
 use crate::plan::Plan;
+use crate::units::Nanos;
 
 /// The metrics of one VM by name. The host makes a new id each time it is asked, so they outlive a reload.
 #[derive(Debug)]
@@ -68,6 +69,14 @@ impl Registry {
         Ok(self.metrics.len().saturating_sub(1))
     }
 
+    /// Sets a gauge, or adds to a histogram, at once.
+    fn record(&self, handle: Handle, value: u64) {
+        if let Some(metric) = handle.and_then(|handle| self.metrics.get(handle)) {
+            // A host that takes no such metric goes without.
+            let _ = call::record_metric(metric.id, value);
+        }
+    }
+
     fn count(&mut self, handle: Handle, by: u32) {
         if let Some(metric) = handle.and_then(|handle| self.metrics.get_mut(handle)) {
             metric.pending = metric.pending.saturating_add(by.into());
@@ -82,9 +91,13 @@ pub struct Meter {
     /// By rule and [`Count::index`].
     rules: Vec<[Handle; Count::ALL.len()]>,
     store: [Handle; 4],
-    entries: Option<u32>,
+    entries: Handle,
     /// By [`ServiceCount::index`].
     service: [Handle; ServiceCount::ALL.len()],
+    breaker: Handle,
+    in_hand: Handle,
+    latency: Handle,
+    waited: Handle,
 }
 
 impl Meter {
@@ -102,18 +115,20 @@ impl Meter {
         let rules = rules.collect();
         let store = StoreCount::of(&Stats::default())
             .map(|(count, _)| define(Kind::Counter, count.name().to_owned()));
-        let service = ServiceCount::ALL.map(|count| {
-            plan.service.as_ref()?;
-            define(Kind::Counter, count.name().to_owned())
-        });
         let entries = define(Kind::Gauge, metrics::ENTRIES.to_owned());
-        let id = entries.and_then(|entries| registry.metrics.get(entries));
-        let entries = id.map(|metric| metric.id);
+        let mut define_service = |kind, name: &str| {
+            plan.service.as_ref()?;
+            define(kind, name.to_owned())
+        };
         let meter = Self {
             rules,
             store,
             entries,
-            service,
+            service: ServiceCount::ALL.map(|count| define_service(Kind::Counter, count.name())),
+            breaker: define_service(Kind::Gauge, metrics::BREAKER),
+            in_hand: define_service(Kind::Gauge, metrics::IN_HAND),
+            latency: define_service(Kind::Histogram, metrics::LATENCY),
+            waited: define_service(Kind::Histogram, metrics::WAITED),
         };
         (meter, failed)
     }
@@ -162,10 +177,29 @@ impl Meter {
     }
 
     /// Sets the gauge of tracked keys.
-    pub fn record_entries(&self, entries: u64) {
-        if let Some(id) = self.entries {
-            // A host without gauges goes without.
-            let _ = call::record_metric(id, entries);
-        }
+    pub fn record_entries(&self, entries: u64, registry: &Registry) {
+        registry.record(self.entries, entries);
+    }
+
+    /// Sets the gauge of what is in hand of leases.
+    pub fn record_in_hand(&self, tokens: u64, registry: &Registry) {
+        registry.record(self.in_hand, tokens);
+    }
+
+    /// Sets the gauge of the breaker's state.
+    pub fn record_breaker(&self, state: u64, registry: &Registry) {
+        registry.record(self.breaker, state);
+    }
+
+    /// Records how long a call took.
+    pub fn record_latency(&self, took: Nanos, registry: &Registry) {
+        registry.record(self.latency, took.0 / NANOS_PER_MICROSECOND);
+    }
+
+    /// Records how long a request waited.
+    pub fn record_waited(&self, waited: Nanos, registry: &Registry) {
+        registry.record(self.waited, waited.0 / NANOS_PER_MICROSECOND);
     }
 }
+
+const NANOS_PER_MICROSECOND: u64 = 1_000;

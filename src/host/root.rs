@@ -205,7 +205,7 @@ impl Root {
             registry.hand_over();
             self.seconds = self.seconds.wrapping_add(1);
             if self.founding.is_none() || self.seconds.is_multiple_of(SECONDS_BETWEEN_LOOKS) {
-                self.look_after_table(told);
+                self.look_after_table(registry, told);
             }
         }
         resumed
@@ -225,7 +225,7 @@ impl Root {
 
     /// Joins the table again, in case there was none or the host has forgotten where it is, and sets the gauge
     /// of tracked keys.
-    fn look_after_table(&mut self, told: &mut Told) {
+    fn look_after_table(&mut self, registry: &Registry, told: &mut Told) {
         if let Err(incident) = self.join() {
             told.tell(incident);
         }
@@ -237,7 +237,11 @@ impl Root {
                     self.limiter
                         .engine()
                         .tracked_keys(&mut Shared, now, first, SETS_SAMPLED);
-                self.meter.record_entries(entries);
+                self.meter.record_entries(entries, registry);
+                if let Some(pots) = self.limiter.engine().pots() {
+                    let tokens = pots.in_hand(&mut Shared, now.monotonic, first, SETS_SAMPLED);
+                    self.meter.record_in_hand(tokens, registry);
+                }
             }
             Err(_) => told.tell(Incident::Clock),
         }

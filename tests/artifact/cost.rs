@@ -47,7 +47,7 @@ const BUDGETS: [Budget; 7] = [
     },
     Budget {
         case: "admit, X-Forwarded-For",
-        fuel: 37_000,
+        fuel: 37_300,
         blocks: 2,
         run: by_forwarded_for,
     },
@@ -59,7 +59,7 @@ const BUDGETS: [Budget; 7] = [
     },
     Budget {
         case: "admit, granted by the service",
-        fuel: 180_000,
+        fuel: 183_000,
         blocks: 6,
         run: granted_by_service,
     },

@@ -53,6 +53,7 @@ impl Process {
 pub enum Kind {
     Counter,
     Gauge,
+    Histogram,
 }
 
 /// Metrics by name; each definition is an id of its own, as on Envoy.

@@ -6,6 +6,9 @@ use crate::process::Random;
 use crate::scene::Scene;
 use crate::service::{from, gone, on_error, told};
 
+/// The kinds of faults that are counted.
+const FAULTS: [&str; 6] = ["timeout", "unreachable", "status", "body", "count", "item"];
+
 /// Two requests that the service is asked about, where only its word admits.
 fn asked() -> (Scene, [u32; 2]) {
     let denying = r#""on_fault": "deny", "key""#;
@@ -20,7 +23,8 @@ fn refuses(answer: CallAnswer, case: &str) {
     let (mut scene, streams) = asked();
     scene.worker.answer(scene.call(), answer);
     assert_eq!(scene.end(&streams), [false, false], "{case}");
-    assert_eq!(scene.metric("weir.limiter.errors"), 1, "{case}");
+    let errors = FAULTS.map(|fault| scene.metric(&format!("weir.limiter.errors.{fault}")));
+    assert_eq!(errors.iter().sum::<i64>(), 1, "{case}: {errors:?}");
     assert_eq!(scene.metric("weir.rule.per-client.allowed"), 0, "{case}");
     assert_eq!(scene.metric("weir.rule.per-client.uncharged"), 0, "{case}");
 }

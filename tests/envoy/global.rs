@@ -98,7 +98,7 @@ async fn what_is_refused_here_costs_the_service_nothing() {
         assert_eq!(caller.send(other).await.status, 200);
         counted(&envoy, "limiter.calls", 7).await;
         counted(&envoy, "limiter.parked", 7).await;
-        assert_eq!(counter(&envoy, "limiter.errors").await, 0);
+        assert_eq!(counter(&envoy, "limiter.errors.unreachable").await, 0);
     }
 }
 
@@ -140,7 +140,7 @@ async fn without_the_service_on_error_decides() {
             let mut caller = envoy.connect().await;
             let acme = || get("/").header("x-tenant", "acme");
             assert_eq!(caller.statuses(4, acme).await, expected, "{on_error}");
-            counted(&envoy, "limiter.errors", 4).await;
+            counted(&envoy, "limiter.errors.unreachable", 4).await;
             let uncharged = if on_error == "allow" { 4 } else { 0 };
             counted(&envoy, "rule.per-tenant.uncharged", uncharged).await;
         }

@@ -94,7 +94,7 @@ async fn two_proxies_spend_one_quota_and_hardly_ask() {
                 (allowed + limited == QUOTA).then_some(())
             })
             .await;
-            assert_eq!(counter(envoy, "limiter.errors").await, 0);
+            assert_eq!(counter(envoy, "limiter.errors.timeout").await, 0);
             assert_eq!(counter(envoy, "limiter.overdue").await, 0);
             calls += counter(envoy, "limiter.calls").await;
         }

@@ -157,10 +157,32 @@ impl Pots {
         Ok(false)
     }
 
-    /// `p`, the format's version, the table and the place.
+    /// What is in hand: an estimate from up to `sets` values, beginning anywhere at `first`; exact when that covers all.
+    pub fn in_hand(&self, data: &mut impl SharedData, now: Instant, first: u32, sets: u32) -> u64 {
+        let looked_at = sets.min(self.sets);
+        let mut tokens = 0_u64;
+        for step in 0..looked_at {
+            let set = first.wrapping_add(step) % self.sets.max(1);
+            let Ok(Some((bytes, _))) = data.get(&self.key_of_set(set)) else {
+                continue;
+            };
+            for way in bytes.as_chunks().0 {
+                if let Some(mut pot) = Pot::decode(way, Pot::fingerprint(way)) {
+                    pot.lapse(now);
+                    tokens += u64::from(pot.tokens());
+                }
+            }
+        }
+        tokens * u64::from(self.sets) / u64::from(looked_at.max(1))
+    }
+
     fn key(&self, fingerprint: u64) -> [u8; 10] {
+        self.key_of_set(upper_half(fingerprint) % self.sets.max(1))
+    }
+
+    /// `p`, the format's version, the table and the place.
+    fn key_of_set(&self, set: u32) -> [u8; 10] {
         let [t0, t1, t2, t3] = self.number.to_le_bytes();
-        let set = upper_half(fingerprint) % self.sets.max(1);
         let [s0, s1, s2, s3] = set.to_le_bytes();
         [b'p', b'1', t0, t1, t2, t3, s0, s1, s2, s3]
     }

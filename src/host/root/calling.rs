@@ -73,8 +73,12 @@ impl Root {
             .answered(number, read, &mut round, &mut books);
         let at = now.unwrap_or_default().monotonic;
         self.take_note(heard.event(), heard.fault, at, registry, told);
+        self.meter.record_latency(heard.took, registry);
         if heard.unmatched {
             told.tell(Incident::Unmatched);
+        }
+        if heard.disagrees {
+            told.tell(Incident::Disagrees);
         }
         self.meter.count_pots(&stats, registry);
         let mut resumed = self.serve(round, now, registry, told);
@@ -177,10 +181,12 @@ impl Root {
             return;
         };
         if let Some(change) = client.tell(service, event, now) {
+            self.meter.record_breaker(change.state(), registry);
             call::log(Level::Warn, &log::breaker_line(change, fault));
         }
         if let Some(fault) = fault {
-            self.meter.count_service(ServiceCount::Errors, 1, registry);
+            self.meter
+                .count_service(ServiceCount::of(fault), 1, registry);
             told.tell(Incident::Service(fault));
         }
     }

@@ -154,6 +154,10 @@ impl Root {
         let (facts, lines) = (&mut facts, &mut self.lines);
         let verdict = conclude(answer, now, &self.meter, lines, facts, registry, told);
         self.take_in(&incidents, met, now, facts, registry, told);
+        if let Verdict::Answered | Verdict::Pass(_) = verdict {
+            let waited = now.unwrap_or_default().monotonic.since(ready.parked.since);
+            self.meter.record_waited(waited, registry);
+        }
         verdict
     }
 

@@ -121,6 +121,16 @@ impl Answer {
             .unwrap_or_else(|_| panic!("{name}: {value} is not a number"))
     }
 
+    /// Whether its headers or its body hold this text.
+    pub fn mentions(&self, text: &str) -> bool {
+        let mut held = self
+            .headers
+            .values()
+            .map(|value| value.as_bytes())
+            .chain([&*self.body]);
+        held.any(|bytes| String::from_utf8_lossy(bytes).contains(text))
+    }
+
     pub fn text(&self) -> &str {
         str::from_utf8(&self.body).unwrap()
     }

@@ -17,6 +17,7 @@
 mod bucket;
 mod client;
 mod document;
+mod impostor;
 #[allow(dead_code, reason = "shared with the benches")]
 mod proxy;
 mod readme;
@@ -24,6 +25,7 @@ mod service;
 
 mod address;
 mod examples;
+mod faults;
 mod global;
 mod harness;
 mod keys;

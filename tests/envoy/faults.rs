@@ -1,0 +1,174 @@
+//! A rate limit service that misbehaves: nobody waits for ever, nobody is admitted whom nobody counted, and nothing that
+//! it writes gets anywhere.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::client::{Answer, get};
+use crate::document::Listener;
+use crate::impostor::{Conduct, Impostor, MARK};
+use crate::proxy::{self, Envoy, until};
+
+/// How global rules ask the service: what holds here holds for each.
+pub const MODES: [&str; 1] = ["per_request"];
+
+/// What the service grants each tenant a day.
+const QUOTA: u64 = 6;
+
+/// What each of two proxies grants by itself.
+const SHARE: usize = 3;
+
+/// The most that a call takes; the filter says the same.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+const MISCONDUCT: [Conduct; 12] = [
+    Conduct::Late(Duration::from_millis(2_500)),
+    Conduct::GarbledHead,
+    Conduct::GarbledBody,
+    Conduct::Truncated,
+    Conduct::TooFew,
+    Conduct::TooMany,
+    Conduct::ResetBefore,
+    Conduct::ResetWithin,
+    Conduct::Page(200),
+    Conduct::Page(429),
+    Conduct::Huge,
+    Conduct::Silent,
+];
+
+/// A filter whose quota for each tenant is the service's.
+fn per_tenant(mode: &str, on_error: &str) -> Value {
+    json!({
+        "limiter": { "engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 2, "on_error": on_error,
+            "timeout": format!("{}ms", TIMEOUT.as_millis()), "max_wait": "10s" },
+        "rules": [{
+            "name": "per-tenant",
+            "key": [{ "header": "x-tenant", "as": "tenant" }],
+            "limits": [{ "requests": QUOTA, "per": "1d" }],
+            "global": { "mode": mode },
+        }],
+    })
+}
+
+#[tokio::test]
+async fn misconduct_admits_nobody_where_errors_deny() {
+    everywhere("deny", |statuses| {
+        assert!(statuses.iter().all(|status| *status == 503));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn misconduct_admits_no_more_than_the_share_where_errors_are_local() {
+    everywhere("local", |statuses| {
+        assert_eq!(count(statuses, 200), SHARE);
+        assert_eq!(count(statuses, 429), statuses.len() - SHARE);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn misconduct_admits_everybody_where_errors_allow() {
+    everywhere("allow", |statuses| {
+        assert!(statuses.iter().all(|status| *status == 200));
+    })
+    .await;
+}
+
+/// Runs every misconduct past every proxy, each with a tenant of its own; `expect` judges what became of the requests.
+async fn everywhere(on_error: &str, expect: fn(&[u16])) {
+    for host in proxy::everywhere() {
+        for mode in MODES {
+            let impostor = Impostor::start(QUOTA).await;
+            let listener = Listener::new(&per_tenant(mode, on_error)).limiter(impostor.address);
+            let envoy = host.start(listener).await;
+            for conduct in MISCONDUCT {
+                println!("{mode}, {on_error}, {conduct:?}");
+                suffers(&envoy, &impostor, conduct, on_error, expect).await;
+                recovers(&envoy, &impostor, conduct, on_error).await;
+            }
+            tells_little(&envoy, host.workers).await;
+        }
+    }
+}
+
+async fn suffers(
+    envoy: &Envoy,
+    impostor: &Impostor,
+    conduct: Conduct,
+    on_error: &str,
+    expect: fn(&[u16]),
+) {
+    let errors = counter(envoy, "limiter.errors").await;
+    let uncharged = counter(envoy, "rule.per-tenant.uncharged").await;
+    impostor.conduct(conduct);
+    let answers = crowd(envoy, &format!("{conduct:?}")).await;
+    assert!(answers.iter().all(|answer| !answer.mentions(MARK)));
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    println!("{statuses:?}");
+    expect(&statuses);
+    until("the errors to be counted", async || {
+        (counter(envoy, "limiter.errors").await > errors).then_some(())
+    })
+    .await;
+    let admitted = count(&statuses, 200) as u64;
+    let uncharged = uncharged + if on_error == "allow" { admitted } else { 0 };
+    until("what nobody charged to be counted", async || {
+        (counter(envoy, "rule.per-tenant.uncharged").await == uncharged).then_some(())
+    })
+    .await;
+}
+
+/// Once the service behaves it is asked, and believed, again: to the request. Of the fault before, connections may be
+/// left that only now turn out to be broken, and a slow machine may miss the time-out: other tenants then.
+async fn recovers(envoy: &Envoy, impostor: &Impostor, after: Conduct, on_error: &str) {
+    impostor.conduct(Conduct::Honest);
+    let mut caller = envoy.connect().await;
+    let mut tenants = 0..;
+    until("the service to be believed again", async || {
+        let tenant = format!("{} after {:?}", tenants.next()?, after);
+        let asked = || get("/").header("x-tenant", &tenant);
+        let statuses = caller.statuses(10, asked).await;
+        let (admitted, granted) = (count(&statuses, 200), impostor.counter(&tenant).granted);
+        if on_error == "deny" {
+            assert!(admitted as u64 <= granted, "{granted}: {statuses:?}");
+        }
+        let exact = [200, 200, 200, 200, 200, 200, 429, 429, 429, 429];
+        (granted == QUOTA && statuses == exact).then_some(())
+    })
+    .await;
+}
+
+/// The log says of a kind of fault once in each worker, and repeats nothing that the service wrote.
+async fn tells_little(envoy: &Envoy, workers: usize) {
+    let log = envoy.log();
+    let told = log.matches("the limiter cannot be asked").count();
+    assert!((1..=workers).contains(&told), "{log}");
+    assert!(!log.contains(MARK), "{log}");
+    let accesses = envoy.access_log("/", 1).await;
+    assert!(accesses.iter().all(|line| !line.contains(MARK)));
+}
+
+/// The answers to requests of one tenant, several at once and several one after the other.
+async fn crowd(envoy: &Envoy, tenant: &str) -> Vec<Answer> {
+    let mut crowd = JoinSet::new();
+    for _ in 0..8 {
+        let mut caller = envoy.connect().await;
+        let tenant = tenant.to_owned();
+        crowd.spawn(async move {
+            let mut asked = async || caller.send(get("/").header("x-tenant", &tenant)).await;
+            [asked().await, asked().await]
+        });
+    }
+    crowd.join_all().await.into_iter().flatten().collect()
+}
+
+fn count(statuses: &[u16], status: u16) -> usize {
+    statuses.iter().filter(|one| **one == status).count()
+}
+
+async fn counter(envoy: &Envoy, name: &str) -> u64 {
+    envoy.stat(&format!("wasmcustom.weir.{name}")).await
+}

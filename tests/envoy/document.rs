@@ -1,7 +1,7 @@
 //! The Envoy configuration the tests run: JSON, which Envoy reads as well as YAML.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -12,6 +12,9 @@ pub const WATCHED: &str = "listeners.json";
 
 /// Answered with the listener's version by a route without the filter, so that asking costs nobody a token.
 pub const VERSION_PATH: &str = "/listener-version";
+
+/// On this path a request ends after three seconds in which nothing happens to it.
+pub const IMPATIENT_PATH: &str = "/upstream/impatient";
 
 /// The unix socket of the upstream, in the proxy's directory.
 const UPSTREAM: &str = "upstream.sock";
@@ -29,6 +32,7 @@ pub struct Listener {
     max_request_headers_kib: Option<u32>,
     forwarded_as_sent: bool,
     limiter: Option<SocketAddr>,
+    module: Option<PathBuf>,
     pub version: u32,
 }
 
@@ -53,6 +57,14 @@ impl Listener {
     pub fn limiter(self, address: SocketAddr) -> Self {
         Self {
             limiter: Some(address),
+            ..self
+        }
+    }
+
+    /// Runs another module than the one that ships.
+    pub fn module(self, module: &Path) -> Self {
+        Self {
+            module: Some(module.to_owned()),
             ..self
         }
     }
@@ -110,6 +122,10 @@ impl Listener {
                         "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true,
                     } },
                 },
+                {
+                    "match": { "path": IMPATIENT_PATH },
+                    "route": { "cluster": "upstream", "idle_timeout": "3s", "prefix_rewrite": "/upstream/loose" },
+                },
                 { "name": "upstream", "match": { "prefix": "/upstream" }, "route": { "cluster": "upstream" } },
                 { "name": "orders", "match": { "prefix": "/orders" }, "direct_response": { "status": 200 } },
                 { "name": "default", "match": { "prefix": "/" }, "direct_response": { "status": 200 } },
@@ -124,8 +140,11 @@ impl Listener {
 
     fn filter(&self) -> Value {
         let mut filter = weir(&self.document);
-        filter["typed_config"]["config"]["vm_config"]["environment_variables"] =
-            json!({ "key_values": { "WEIR_REQUESTS": "3" } });
+        let vm = &mut filter["typed_config"]["config"]["vm_config"];
+        vm["environment_variables"] = json!({ "key_values": { "WEIR_REQUESTS": "3" } });
+        if let Some(module) = &self.module {
+            vm["code"]["local"]["filename"] = json!(module);
+        }
         filter
     }
 }

@@ -22,8 +22,10 @@ mod impostor;
 mod proxy;
 mod readme;
 mod service;
+mod trap;
 
 mod address;
+mod crash;
 mod examples;
 mod faults;
 mod global;

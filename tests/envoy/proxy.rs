@@ -114,6 +114,7 @@ impl Host {
             address: nowhere,
             workers: self.workers,
             listener: Listener::default(),
+            expected_traps: 0,
         }
     }
 }
@@ -128,9 +129,15 @@ pub struct Envoy {
     pub address: SocketAddr,
     pub workers: usize,
     listener: Listener,
+    expected_traps: usize,
 }
 
 impl Envoy {
+    /// Lets the module trap so often, which is a failure otherwise.
+    pub fn expect_traps(&mut self, n: usize) {
+        self.expected_traps = n;
+    }
+
     /// Replaces the filter's configuration and returns once every worker serves it.
     pub async fn reload(&mut self, filter: &Value) {
         let refusals = self.stat(REJECTED).await;
@@ -162,20 +169,30 @@ impl Envoy {
 
     /// New connections, at least one of them on each worker.
     pub async fn connect_all(&self) -> Vec<Connection> {
-        let before = self.accepted().await;
-        let mut all = Vec::new();
-        loop {
-            all.push(self.connect().await);
+        let each = self.connect_each(1).await;
+        each.into_iter().flatten().collect()
+    }
+
+    /// New connections, at least so many of them on each worker; by worker.
+    pub async fn connect_each(&self, least: usize) -> Vec<Vec<Connection>> {
+        let mut each: Vec<Vec<Connection>> = (0..self.workers).map(|_| Vec::new()).collect();
+        let mut before = self.accepted().await;
+        while each.iter().any(|connections| connections.len() < least) {
+            let connection = self.connect().await;
             // A connection is open before Envoy has accepted it.
-            let opened = before.iter().sum::<u64>() + all.len() as u64;
-            let now = until("the connection to be accepted", async || {
-                Some(self.accepted().await).filter(|now| now.iter().sum::<u64>() >= opened)
+            let (worker, now) = until("the connection to be accepted", async || {
+                let now = self.accepted().await;
+                let worker = before
+                    .iter()
+                    .zip(&now)
+                    .position(|(before, now)| before < now);
+                Some((worker?, now))
             })
             .await;
-            if before.iter().zip(now).all(|(before, now)| *before < now) {
-                return all;
-            }
+            each[worker].push(connection);
+            before = now;
         }
+        each
     }
 
     /// How many connections each worker has accepted.
@@ -308,10 +325,8 @@ impl Drop for Envoy {
         } else {
             // A trap ends a worker's VM; with FAIL_RELOAD a test might not notice.
             let log = self.log();
-            assert!(
-                !log.contains("Uncaught RuntimeError"),
-                "the module trapped:\n{log}"
-            );
+            let traps = log.matches("Uncaught RuntimeError").count();
+            assert_eq!(traps, self.expected_traps, "the module trapped:\n{log}");
         }
     }
 }

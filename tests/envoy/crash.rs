@@ -1,0 +1,133 @@
+//! A worker whose VM dies while requests wait in it.
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::client::{Connection, get};
+use crate::document::{IMPATIENT_PATH, Listener};
+use crate::faults::MODES;
+use crate::impostor::{Conduct, Impostor};
+use crate::proxy::{self, Envoy, until};
+use crate::trap::{Trapping, trapping};
+
+/// What the service grants each tenant a day.
+const QUOTA: u64 = 50;
+
+/// Requests that wait in each worker.
+const CROWD: usize = 3;
+
+/// A filter whose quota for each tenant is the service's; another rule of its own for each user.
+fn shared_and_own(mode: &str) -> Value {
+    json!({
+        "limiter": { "engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 2, "on_error": "deny",
+            "timeout": "60s", "max_wait": "60s" },
+        "rules": [
+            {
+                "name": "per-tenant",
+                "key": [{ "header": "x-tenant", "as": "tenant" }],
+                "limits": [{ "requests": QUOTA, "per": "1d" }],
+                "global": { "mode": mode },
+            },
+            {
+                "name": "per-user",
+                "key": [{ "header": "x-user" }],
+                "limits": [{ "requests": 1, "per": "1d" }],
+            },
+        ],
+    })
+}
+
+/// Those who wait in it end by the route's time-out, those in other workers are answered, and the next VM goes on with
+/// the counters of the last.
+#[tokio::test]
+async fn a_vm_that_dies_takes_only_its_own_requests_along() {
+    let module = Trapping::new();
+    for host in proxy::everywhere() {
+        for mode in MODES {
+            let impostor = Impostor::start(QUOTA).await;
+            let listener = Listener::new(&shared_and_own(mode))
+                .limiter(impostor.address)
+                .module(&module.path());
+            let mut envoy = host.start(listener).await;
+            envoy.expect_traps(1);
+            let ann = || get("/").header("x-user", "ann");
+            assert_eq!(envoy.connect().await.statuses(2, ann).await, [200, 429]);
+
+            impostor.conduct(Conduct::Held);
+            let mut workers = envoy.connect_each(CROWD + 1).await.into_iter();
+            let mut dying = workers.next().unwrap();
+            let (mut doomed, mut others) = (JoinSet::new(), JoinSet::new());
+            let mut victim = dying.pop().unwrap();
+            park(&mut doomed, dying, IMPATIENT_PATH);
+            workers.for_each(|worker| park(&mut others, worker, "/"));
+            counted(&envoy, "limiter.parked", doomed.len() + others.len()).await;
+
+            victim.send(trapping("/")).await;
+            // It is the route's time-out that ends them, and the dead filter in its way that makes it a 503.
+            let doomed = doomed.join_all().await;
+            assert!(doomed.iter().all(|status| *status == 503), "{doomed:?}");
+            let idle = envoy.stat("http.weir.downstream_rq_idle_timeout").await;
+            assert_eq!(idle, doomed.len() as u64);
+
+            impostor.conduct(Conduct::Honest);
+            let others = others.join_all().await;
+            assert!(others.iter().all(|status| *status == 200), "{others:?}");
+
+            limits_again(&envoy).await;
+            let charged = impostor.counter("waits");
+            assert!(others.len() as u64 <= charged.granted, "{charged:?}");
+        }
+    }
+}
+
+/// The trap is none of the module's own.
+#[tokio::test]
+async fn the_module_that_ships_does_not_trap() {
+    for host in proxy::everywhere() {
+        let envoy = host.start(Listener::new(&json!({ "rules": [{
+            "name": "per-user", "key": [{ "header": "x-user" }], "limits": [{ "requests": 1, "per": "1d" }],
+        }] }))).await;
+        for connection in &mut envoy.connect_all().await {
+            assert_eq!(connection.send(trapping("/")).await.status, 200);
+        }
+    }
+}
+
+/// Sends a request on each connection, each of a user of its own.
+fn park(waiting: &mut JoinSet<u16>, connections: Vec<Connection>, path: &'static str) {
+    for mut connection in connections {
+        let user = format!("{path} {}", waiting.len());
+        waiting.spawn(async move {
+            let request = get(path).header("x-tenant", "waits").header("x-user", user);
+            connection.send(request).await.status
+        });
+    }
+}
+
+/// Every worker limits, by the counters from before.
+async fn limits_again(envoy: &Envoy) {
+    for mut caller in envoy.connect_all().await {
+        let ann = || get("/").header("x-user", "ann");
+        until("the VM to be made anew", async || {
+            let status = caller.send(ann()).await.status;
+            assert!([429, 503].contains(&status), "{status}");
+            (status == 429).then_some(())
+        })
+        .await;
+        let tenant = || get("/").header("x-tenant", "later");
+        assert_eq!(caller.statuses(1, tenant).await, [200]);
+    }
+    // Nobody was charged here for having waited.
+    let user = || get("/").header("x-user", format!("{IMPATIENT_PATH} 0"));
+    let mut caller = envoy.connect().await;
+    assert_eq!(caller.statuses(2, user).await, [200, 429]);
+}
+
+/// A counter, once it says so much: counters are handed over once a second.
+async fn counted(envoy: &Envoy, name: &str, expected: usize) {
+    until(name, async || {
+        let counted = envoy.stat(&format!("wasmcustom.weir.{name}")).await;
+        (counted == expected as u64).then_some(())
+    })
+    .await;
+}

@@ -37,3 +37,4 @@ mod protocols;
 mod records;
 mod reload;
 mod reply;
+mod rollover;

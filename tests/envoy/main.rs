@@ -29,6 +29,7 @@ mod crash;
 mod examples;
 mod faults;
 mod global;
+mod handover;
 mod harness;
 mod keys;
 mod leases;

@@ -189,6 +189,28 @@ async fn a_service_that_hangs_holds_nobody_up() {
     }
 }
 
+/// A store that hangs: what was asked for meanwhile is charged once it goes on, and asked for only once.
+#[tokio::test]
+async fn what_a_store_that_hangs_charges_late_is_charged_once() {
+    for host in proxy::everywhere() {
+        let service = Service::start(LIMITS).await;
+        let mut envoy = proxy(&host, &service, &per_tenant("deny", "20ms")).await;
+        service.stop_store().await;
+        let mut caller = envoy.connect().await;
+        let acme = || get("/").header("x-tenant", "acme");
+        assert_eq!(caller.statuses(2, acme).await, [503, 503]);
+        service.go_on();
+        until("the calls to be answered", async || {
+            let active = envoy.stat("cluster.ratelimit.upstream_rq_active").await;
+            (active == 0).then_some(())
+        })
+        .await;
+        envoy.reload(&per_tenant("deny", PATIENT)).await;
+        let mut caller = envoy.connect().await;
+        assert_eq!(caller.statuses(4, acme).await, [200, 200, 200, 429]);
+    }
+}
+
 /// Clients that go while they wait leave nothing behind, and take nobody's answer along.
 #[tokio::test]
 async fn clients_that_go_while_they_wait_take_nobody_along() {

@@ -77,25 +77,18 @@ impl Service {
 
     /// Stops the service where it is: it accepts connections and answers none.
     pub async fn stop(&self) {
-        self.signal("STOP");
-        // A signal has been sent before it has been obeyed.
-        let state = format!("/proc/{}/stat", self.server.id());
-        until("the service to stop", async || {
-            let state = fs::read_to_string(&state).unwrap();
-            state.rsplit(") ").next()?.starts_with('T').then_some(())
-        })
-        .await;
+        stop(&self.server).await;
     }
 
-    /// Lets a service that was stopped go on.
+    /// Stops the store: the service asks it, and waits.
+    pub async fn stop_store(&self) {
+        stop(&self.redis).await;
+    }
+
+    /// Lets what was stopped go on.
     pub fn go_on(&self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&self, name: &str) {
-        let number = self.server.id().to_string();
-        let kill = Command::new("kill").args(["-s", name, &number]).status();
-        assert!(kill.unwrap().success());
+        signal(&self.server, "CONT");
+        signal(&self.redis, "CONT");
     }
 
     /// Ends the store; the service goes on.
@@ -117,6 +110,23 @@ impl Drop for Service {
             println!("--- the rate limit service\n{log}");
         }
     }
+}
+
+async fn stop(process: &Child) {
+    signal(process, "STOP");
+    // A signal has been sent before it has been obeyed.
+    let state = format!("/proc/{}/stat", process.id());
+    until("a process to stop", async || {
+        let state = fs::read_to_string(&state).unwrap();
+        state.rsplit(") ").next()?.starts_with('T').then_some(())
+    })
+    .await;
+}
+
+fn signal(process: &Child, name: &str) {
+    let number = process.id().to_string();
+    let kill = Command::new("kill").args(["-s", name, &number]).status();
+    assert!(kill.unwrap().success());
 }
 
 fn binary() -> PathBuf {

@@ -43,7 +43,28 @@ pub enum Conduct {
     Huge,
     /// With a head, and then nothing.
     Silent,
+    /// As the service would, then with the first [`MISCONDUCT`], as the service would, with the second and so on.
+    InTurn,
 }
+
+/// Every way to answer that is none of the service's.
+pub const MISCONDUCT: [Conduct; 12] = [
+    Conduct::Late(Duration::from_millis(5 * TIMEOUT_MS)),
+    Conduct::GarbledHead,
+    Conduct::GarbledBody,
+    Conduct::Truncated,
+    Conduct::TooFew,
+    Conduct::TooMany,
+    Conduct::ResetBefore,
+    Conduct::ResetWithin,
+    Conduct::Page(200),
+    Conduct::Page(429),
+    Conduct::Huge,
+    Conduct::Silent,
+];
+
+/// The most that a call may take, for an answer to be late.
+pub const TIMEOUT_MS: u64 = 500;
 
 /// The impostor. It is gone with the runtime of the test that started it.
 pub struct Impostor {
@@ -64,6 +85,8 @@ pub struct Counter {
 struct State {
     quota: u64,
     conduct: Conduct,
+    /// Answers of [`Conduct::InTurn`] so far.
+    turns: usize,
     counters: HashMap<String, Counter>,
 }
 
@@ -107,12 +130,11 @@ async fn converse(stream: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()>
     let mut stream = BufReader::new(stream);
     loop {
         let asked = read_request(&mut stream).await?;
-        let mut conduct = lock(&state).conduct;
         let (statuses, granted) = lock(&state).debit(&asked);
-        while conduct == Conduct::Held {
+        while lock(&state).conduct == Conduct::Held {
             tokio::time::sleep(Duration::from_millis(5)).await;
-            conduct = lock(&state).conduct;
         }
+        let conduct = lock(&state).next();
         if conduct == Conduct::Honest {
             lock(&state).grant(granted);
         }
@@ -125,6 +147,19 @@ async fn converse(stream: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()>
 }
 
 impl State {
+    /// How to answer now.
+    fn next(&mut self) -> Conduct {
+        if self.conduct != Conduct::InTurn {
+            return self.conduct;
+        }
+        let turn = self.turns;
+        self.turns += 1;
+        match turn % 2 {
+            0 => Conduct::Honest,
+            _ => MISCONDUCT[turn / 2 % MISCONDUCT.len()],
+        }
+    }
+
     /// Debits every descriptor of a request; gives their statuses, and what is granted if they arrive.
     fn debit(&mut self, asked: &Value) -> (Vec<Value>, Vec<(String, u64)>) {
         let (mut statuses, mut grants) = (Vec::new(), Vec::new());
@@ -217,8 +252,8 @@ impl Answer {
         let (document, half) = (document.as_bytes(), document.len() / 2);
         let whole = Self::whole(code, document);
         match conduct {
-            Conduct::Honest | Conduct::Held | Conduct::Late(_) => whole,
-            Conduct::TooFew | Conduct::TooMany => whole,
+            Conduct::Honest | Conduct::Held | Conduct::InTurn => whole,
+            Conduct::Late(_) | Conduct::TooFew | Conduct::TooMany => whole,
             Conduct::GarbledHead => Self {
                 bytes: [MARK.as_bytes(), b"\0", &whole.bytes].concat(),
                 ..whole

@@ -1,14 +1,15 @@
 //! A worker whose VM dies while requests wait in it.
 
+use hyper::http::request::Builder;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::client::{Connection, get};
-use crate::document::{IMPATIENT_PATH, Listener};
+use crate::document::{IMPATIENT_PATH, Listener, per_client};
 use crate::faults::MODES;
 use crate::impostor::{Conduct, Impostor};
-use crate::proxy::{self, Envoy, until};
-use crate::trap::{Trapping, trapping};
+use crate::proxy::{self, Envoy, Host, until};
+use crate::trap::{MOST_HEADERS, Trapping, trapping};
 
 /// What the service grants each tenant a day.
 const QUOTA: u64 = 50;
@@ -37,6 +38,22 @@ fn shared_and_own(mode: &str) -> Value {
     })
 }
 
+/// A proxy that is to trap once and in which Ann's quota is spent, and a service that answers nobody yet.
+async fn start(host: &Host, mode: &str, module: &Trapping) -> (Envoy, Impostor) {
+    let impostor = Impostor::start(QUOTA).await;
+    impostor.conduct(Conduct::Held);
+    let listener = Listener::new(&shared_and_own(mode)).limiter(impostor.address);
+    let mut envoy = host.start(listener.module(&module.path())).await;
+    envoy.expect_traps(1);
+    let statuses = envoy.connect().await.statuses(2, ann).await;
+    assert_eq!(statuses, [200, 429]);
+    (envoy, impostor)
+}
+
+fn ann() -> Builder {
+    get("/").header("x-user", "ann")
+}
+
 /// Those who wait in it end by the route's time-out, those in other workers are answered, and the next VM goes on with
 /// the counters of the last.
 #[tokio::test]
@@ -44,16 +61,7 @@ async fn a_vm_that_dies_takes_only_its_own_requests_along() {
     let module = Trapping::new();
     for host in proxy::everywhere() {
         for mode in MODES {
-            let impostor = Impostor::start(QUOTA).await;
-            let listener = Listener::new(&shared_and_own(mode))
-                .limiter(impostor.address)
-                .module(&module.path());
-            let mut envoy = host.start(listener).await;
-            envoy.expect_traps(1);
-            let ann = || get("/").header("x-user", "ann");
-            assert_eq!(envoy.connect().await.statuses(2, ann).await, [200, 429]);
-
-            impostor.conduct(Conduct::Held);
+            let (envoy, impostor) = start(&host, mode, &module).await;
             let mut workers = envoy.connect_each(CROWD + 1).await.into_iter();
             let mut dying = workers.next().unwrap();
             let (mut doomed, mut others) = (JoinSet::new(), JoinSet::new());
@@ -63,30 +71,44 @@ async fn a_vm_that_dies_takes_only_its_own_requests_along() {
             counted(&envoy, "limiter.parked", doomed.len() + others.len()).await;
 
             victim.send(trapping("/")).await;
-            // It is the route's time-out that ends them, and the dead filter in its way that makes it a 503.
-            let doomed = doomed.join_all().await;
-            assert!(doomed.iter().all(|status| *status == 503), "{doomed:?}");
-            let idle = envoy.stat("http.weir.downstream_rq_idle_timeout").await;
-            assert_eq!(idle, doomed.len() as u64);
+            end(&envoy, doomed).await;
 
             impostor.conduct(Conduct::Honest);
             let others = others.join_all().await;
             assert!(others.iter().all(|status| *status == 200), "{others:?}");
-
-            limits_again(&envoy).await;
             let charged = impostor.counter("waits");
             assert!(others.len() as u64 <= charged.granted, "{charged:?}");
+            limits_again(&envoy).await;
         }
     }
 }
 
-/// The trap is none of the module's own.
+/// What is granted to a VM that dies of the answer is lost to those who wait for it, and to nobody else.
+#[tokio::test]
+async fn a_vm_that_dies_of_an_answer_admits_nobody_by_it() {
+    let module = Trapping::new();
+    for host in proxy::everywhere() {
+        for mode in MODES {
+            let (envoy, impostor) = start(&host, mode, &module).await;
+            let mut doomed = JoinSet::new();
+            let dying = envoy.connect_each(CROWD).await.swap_remove(0);
+            park(&mut doomed, dying, IMPATIENT_PATH);
+            counted(&envoy, "limiter.parked", doomed.len()).await;
+            impostor.conduct(Conduct::Lengthy(MOST_HEADERS));
+            end(&envoy, doomed).await;
+
+            impostor.conduct(Conduct::Honest);
+            limits_again(&envoy).await;
+        }
+    }
+}
+
+/// The traps are none of the module's own.
 #[tokio::test]
 async fn the_module_that_ships_does_not_trap() {
+    let filter = per_client(&json!([{ "requests": 9, "per": "1d" }]));
     for host in proxy::everywhere() {
-        let envoy = host.start(Listener::new(&json!({ "rules": [{
-            "name": "per-user", "key": [{ "header": "x-user" }], "limits": [{ "requests": 1, "per": "1d" }],
-        }] }))).await;
+        let envoy = host.start(Listener::new(&filter)).await;
         for connection in &mut envoy.connect_all().await {
             assert_eq!(connection.send(trapping("/")).await.status, 200);
         }
@@ -104,18 +126,28 @@ fn park(waiting: &mut JoinSet<u16>, connections: Vec<Connection>, path: &'static
     }
 }
 
+/// Waits for requests whose VM has died.
+async fn end(envoy: &Envoy, doomed: JoinSet<u16>) {
+    // It is the route's time-out that ends them, and the dead filter in its way that makes it a 503.
+    let doomed = doomed.join_all().await;
+    assert!(doomed.iter().all(|status| *status == 503), "{doomed:?}");
+    let idle = envoy.stat("http.weir.downstream_rq_idle_timeout").await;
+    assert_eq!(idle, doomed.len() as u64);
+}
+
 /// Every worker limits, by the counters from before.
 async fn limits_again(envoy: &Envoy) {
     for mut caller in envoy.connect_all().await {
-        let ann = || get("/").header("x-user", "ann");
         until("the VM to be made anew", async || {
             let status = caller.send(ann()).await.status;
             assert!([429, 503].contains(&status), "{status}");
             (status == 429).then_some(())
         })
         .await;
-        let tenant = || get("/").header("x-tenant", "later");
-        assert_eq!(caller.statuses(1, tenant).await, [200]);
+        for tenant in ["waits", "later"] {
+            let tenant = || get("/").header("x-tenant", tenant);
+            assert_eq!(caller.statuses(1, tenant).await, [200]);
+        }
     }
     // Nobody was charged here for having waited.
     let user = || get("/").header("x-user", format!("{IMPATIENT_PATH} 0"));

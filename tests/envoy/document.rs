@@ -13,7 +13,7 @@ pub const WATCHED: &str = "listeners.json";
 /// Answered with the listener's version by a route without the filter, so that asking costs nobody a token.
 pub const VERSION_PATH: &str = "/listener-version";
 
-/// On this path a request ends after three seconds in which nothing happens to it.
+/// On this path a request ends after five seconds in which nothing happens to it.
 pub const IMPATIENT_PATH: &str = "/upstream/impatient";
 
 /// The unix socket of the upstream, in the proxy's directory.
@@ -124,7 +124,7 @@ impl Listener {
                 },
                 {
                     "match": { "path": IMPATIENT_PATH },
-                    "route": { "cluster": "upstream", "idle_timeout": "3s", "prefix_rewrite": "/upstream/loose" },
+                    "route": { "cluster": "upstream", "idle_timeout": "5s", "prefix_rewrite": "/upstream/loose" },
                 },
                 { "name": "upstream", "match": { "prefix": "/upstream" }, "route": { "cluster": "upstream" } },
                 { "name": "orders", "match": { "prefix": "/orders" }, "direct_response": { "status": 200 } },

@@ -21,6 +21,8 @@ pub enum Conduct {
     Honest,
     /// As the service would, once it is told to be [`Conduct::Honest`].
     Held,
+    /// As the service would, with so many more headers.
+    Lengthy(usize),
     /// As the service would, but so late.
     Late(Duration),
     /// With a head that is no HTTP.
@@ -135,7 +137,7 @@ async fn converse(stream: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()>
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let conduct = lock(&state).next();
-        if conduct == Conduct::Honest {
+        if matches!(conduct, Conduct::Honest | Conduct::Lengthy(_)) {
             lock(&state).grant(granted);
         }
         if let Conduct::Late(delay) = conduct {
@@ -254,6 +256,7 @@ impl Answer {
         match conduct {
             Conduct::Honest | Conduct::Held | Conduct::InTurn => whole,
             Conduct::Late(_) | Conduct::TooFew | Conduct::TooMany => whole,
+            Conduct::Lengthy(headers) => whole.with_headers(headers),
             Conduct::GarbledHead => Self {
                 bytes: [MARK.as_bytes(), b"\0", &whole.bytes].concat(),
                 ..whole
@@ -280,6 +283,15 @@ impl Answer {
             bytes: [head.as_bytes(), body].concat(),
             ending: Ending::Open,
         }
+    }
+
+    fn with_headers(mut self, n: usize) -> Self {
+        let after_status = self.bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        let headers = (0..n).map(|at| format!("x-impostor-{at}: {MARK}\r\n"));
+        let headers: String = headers.collect();
+        self.bytes
+            .splice(after_status..after_status, headers.bytes());
+        self
     }
 
     /// All but the last bytes.

@@ -1,7 +1,7 @@
-//! The module that ships, with a trap added to it.
+//! The module that ships, with traps added to it.
 //!
 //! Nothing in the sources can trap so, and no build of them makes this module: it is made of the finished one, by putting
-//! a function in front of its `proxy_on_request_headers`.
+//! a function in front of two of those that the host calls.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,20 +13,11 @@ use tempfile::TempDir;
 use crate::client::get;
 use crate::proxy::module;
 
-/// A request with more headers than this runs into the trap. The host passes their number, so that nothing of the request
+/// A request or an answer with more headers than this runs into a trap. The host passes their number, so that nothing
 /// has to be read.
-const MOST_HEADERS: usize = 40;
+pub const MOST_HEADERS: usize = 40;
 
-/// What is put in front; `$next` is the module's own.
-const TRAP: &str = r#"
- (func $trap (param $context i32) (param $headers i32) (param $end i32) (result i32)
-  (block $go_on
-   (br_if $go_on (i32.le_u (local.get $headers) (i32.const MOST_HEADERS)))
-   (unreachable))
-  (call $next (local.get $context) (local.get $headers) (local.get $end)))
-"#;
-
-/// A module with a trap; its file is gone once this is dropped.
+/// A module with traps; its file is gone once this is dropped.
 pub struct Trapping {
     dir: TempDir,
 }
@@ -39,16 +30,9 @@ impl Trapping {
         let text = trapping.dir.path().join("weir.wat");
         binaryen("wasm-dis", &module(), &text);
         let shipped = fs::read_to_string(&text).unwrap();
-        let (before, after) = shipped
-            .split_once("(export \"proxy_on_request_headers\" (func ")
-            .unwrap();
-        let (next, after) = after.split_once("))").unwrap();
-        let after = after.trim_end().strip_suffix(')').unwrap();
-        let trap = TRAP
-            .replace("$next", next)
-            .replace("MOST_HEADERS", &MOST_HEADERS.to_string());
-        let export = "(export \"proxy_on_request_headers\" (func $trap))";
-        fs::write(&text, format!("{before}{export}{after}{trap})")).unwrap();
+        let request = guard(&shipped, "proxy_on_request_headers", 3, 1, "(result i32)");
+        let both = guard(&request, "proxy_on_http_call_response", 5, 2, "");
+        fs::write(&text, both).unwrap();
         binaryen("wasm-as", &text, &trapping.path());
         trapping
     }
@@ -58,11 +42,33 @@ impl Trapping {
     }
 }
 
-/// A request that runs into the trap.
+/// A request that runs into one.
 pub fn trapping(path: &str) -> Builder {
     (0..=MOST_HEADERS).fold(get(path), |request, at| {
         request.header(format!("x-trap-{at}"), "1")
     })
+}
+
+/// Puts a function in front of an exported one, which traps on too many headers: `headers` is the place of their number
+/// among the `parameters`.
+fn guard(module: &str, export: &str, parameters: usize, headers: usize, result: &str) -> String {
+    let exported = format!("(export \"{export}\" (func ");
+    let (before, after) = module.split_once(&exported).unwrap();
+    let (next, after) = after.split_once("))").unwrap();
+    let after = after.trim_end().strip_suffix(')').unwrap();
+    let types = "i32 ".repeat(parameters);
+    let passed: String = (0..parameters)
+        .map(|at| format!("(local.get {at}) "))
+        .collect();
+    format!(
+        "{before}{exported}$guard_{export})){after}
+ (func $guard_{export} (param {types}) {result}
+  (block $go_on
+   (br_if $go_on (i32.le_u (local.get {headers}) (i32.const {MOST_HEADERS})))
+   (unreachable))
+  (call {next} {passed})))
+"
+    )
 }
 
 /// Runs a tool of the package that also made the module.

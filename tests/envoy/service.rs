@@ -10,10 +10,13 @@ use tempfile::TempDir;
 use crate::client::{Connection, get};
 use crate::proxy::{repository, until};
 
+/// How often to begin anew with other ports.
+const ATTEMPTS: usize = 10;
+
 /// The service, its store, and where it listens. Both are killed when it is dropped, a panic included.
 pub struct Service {
-    redis: Child,
-    server: Child,
+    redis: Process,
+    server: Process,
     dir: TempDir,
     pub address: SocketAddr,
 }
@@ -21,90 +24,73 @@ pub struct Service {
 impl Service {
     /// A service with this configuration (YAML of its own kind), once it answers.
     pub async fn start(limits: &str) -> Self {
+        for _ in 0..ATTEMPTS {
+            if let Some(service) = Self::attempt(limits).await {
+                return service;
+            }
+        }
+        panic!("the rate limit service ended {ATTEMPTS} times before it answered");
+    }
+
+    /// `None` when it ended before it answered, as it does where somebody else takes one of its ports first.
+    async fn attempt(limits: &str) -> Option<Self> {
         let dir = TempDir::new().unwrap();
         let folder = dir.path().join("ratelimit/config");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("limits.yaml"), limits).unwrap();
-        let [store, address, grpc, debug] = free_ports();
-        let redis = Command::new("redis-server")
-            .args(["--port", &store.port().to_string()])
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("redis-server: run `make test`, which installs it");
-        until("Redis", async || TcpStream::connect(store).ok()).await;
-        let port = |address: SocketAddr| address.port().to_string();
+        let ports @ [store, address, ..] = free_ports();
+        let mut redis = Process::start(&mut redis_at(store), "redis-server");
+        let ready = async || TcpStream::connect(store).ok().map(drop);
+        until_ready([&mut redis], "Redis", ready).await?;
         let log = fs::File::create(dir.path().join("log")).unwrap();
-        let server = Command::new(binary())
-            .env("RUNTIME_ROOT", dir.path())
-            .env("RUNTIME_SUBDIRECTORY", "ratelimit")
-            .env("RUNTIME_WATCH_ROOT", "false")
-            .env("REDIS_SOCKET_TYPE", "tcp")
-            .env("REDIS_URL", store.to_string())
-            .envs([("HOST", "127.0.0.1"), ("GRPC_HOST", "127.0.0.1")])
-            .env("DEBUG_HOST", "127.0.0.1")
-            .env("PORT", port(address))
-            .env("GRPC_PORT", port(grpc))
-            .env("DEBUG_PORT", port(debug))
-            .envs([("USE_STATSD", "false"), ("DISABLE_STATS", "true")])
-            .env("EXPIRATION_JITTER_MAX_SECONDS", "0")
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("ratelimit: run `make test`, which installs it");
-        let service = Self {
+        let mut server = ratelimit_at(ports, &dir);
+        server.stdout(log.try_clone().unwrap()).stderr(log);
+        let mut service = Self {
             redis,
-            server,
+            server: Process::start(&mut server, "ratelimit"),
             dir,
             address,
         };
-        until("the rate limit service", async || {
+        let ready = async || {
             TcpStream::connect(address).ok()?;
             let mut connection = Connection::http1(address).await;
             let health = connection.send(get("/healthcheck")).await;
             (health.status == 200).then_some(())
-        })
-        .await;
-        service
+        };
+        let both = [&mut service.redis, &mut service.server];
+        until_ready(both, "the rate limit service", ready).await?;
+        Some(service)
     }
 
     /// Ends the service; its store goes on.
     pub fn kill(&mut self) {
-        self.server.kill().unwrap();
-        self.server.wait().unwrap();
+        self.server.kill();
     }
 
     /// Stops the service where it is: it accepts connections and answers none.
     pub async fn stop(&self) {
-        stop(&self.server).await;
+        self.server.stop().await;
     }
 
     /// Stops the store: the service asks it, and waits.
     pub async fn stop_store(&self) {
-        stop(&self.redis).await;
+        self.redis.stop().await;
     }
 
     /// Lets what was stopped go on.
     pub fn go_on(&self) {
-        signal(&self.server, "CONT");
-        signal(&self.redis, "CONT");
+        self.server.signal("CONT");
+        self.redis.signal("CONT");
     }
 
     /// Ends the store; the service goes on.
     pub fn kill_store(&mut self) {
-        self.redis.kill().unwrap();
-        self.redis.wait().unwrap();
+        self.redis.kill();
     }
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // A process that has been stopped would outlive a gentler signal.
-        for process in [&mut self.server, &mut self.redis] {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
         if std::thread::panicking() {
             let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
             println!("--- the rate limit service\n{log}");
@@ -112,21 +98,92 @@ impl Drop for Service {
     }
 }
 
-async fn stop(process: &Child) {
-    signal(process, "STOP");
-    // A signal has been sent before it has been obeyed.
-    let state = format!("/proc/{}/stat", process.id());
-    until("a process to stop", async || {
-        let state = fs::read_to_string(&state).unwrap();
-        state.rsplit(") ").next()?.starts_with('T').then_some(())
-    })
-    .await;
+/// A process, which is killed when this is dropped.
+struct Process(Child);
+
+impl Process {
+    fn start(command: &mut Command, name: &str) -> Self {
+        let started = command.spawn();
+        let missing = |error| panic!("{name}: {error}: run `make test`, which installs it");
+        Self(started.unwrap_or_else(missing))
+    }
+
+    async fn stop(&self) {
+        self.signal("STOP");
+        // A signal has been sent before it has been obeyed.
+        let state = format!("/proc/{}/stat", self.0.id());
+        until("a process to stop", async || {
+            let state = fs::read_to_string(&state).unwrap();
+            state.rsplit(") ").next()?.starts_with('T').then_some(())
+        })
+        .await;
+    }
+
+    fn signal(&self, name: &str) {
+        let number = self.0.id().to_string();
+        let kill = Command::new("kill").args(["-s", name, &number]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
-fn signal(process: &Child, name: &str) {
-    let number = process.id().to_string();
-    let kill = Command::new("kill").args(["-s", name, &number]).status();
-    assert!(kill.unwrap().success());
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only when it has already ended. One that is stopped would outlive a gentler signal.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `None` when one of them ends first.
+async fn until_ready<const N: usize>(
+    processes: [&mut Process; N],
+    name: &str,
+    mut ready: impl AsyncFnMut() -> Option<()>,
+) -> Option<()> {
+    let mut processes = processes.map(|process| &mut process.0);
+    until(name, async || {
+        let mut processes = processes.iter_mut();
+        match processes.any(|process| process.try_wait().unwrap().is_some()) {
+            true => Some(None),
+            false => ready().await.map(Some),
+        }
+    })
+    .await
+}
+
+fn redis_at(address: SocketAddr) -> Command {
+    let mut redis = Command::new("redis-server");
+    redis
+        .args(["--port", &address.port().to_string()])
+        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    redis
+}
+
+/// The service, with its configuration in this folder.
+fn ratelimit_at([store, address, grpc, debug]: [SocketAddr; 4], dir: &TempDir) -> Command {
+    let port = |address: SocketAddr| address.port().to_string();
+    let mut server = Command::new(binary());
+    server
+        .env("RUNTIME_ROOT", dir.path())
+        .env("RUNTIME_SUBDIRECTORY", "ratelimit")
+        .env("RUNTIME_WATCH_ROOT", "false")
+        .env("REDIS_SOCKET_TYPE", "tcp")
+        .env("REDIS_URL", store.to_string())
+        .envs([("HOST", "127.0.0.1"), ("GRPC_HOST", "127.0.0.1")])
+        .env("DEBUG_HOST", "127.0.0.1")
+        .env("PORT", port(address))
+        .env("GRPC_PORT", port(grpc))
+        .env("DEBUG_PORT", port(debug))
+        .envs([("USE_STATSD", "false"), ("DISABLE_STATS", "true")])
+        .env("EXPIRATION_JITTER_MAX_SECONDS", "0");
+    server
 }
 
 fn binary() -> PathBuf {
@@ -134,8 +191,8 @@ fn binary() -> PathBuf {
         .map_or_else(|| repository(".tools/bin/service_cmd"), PathBuf::from)
 }
 
-/// Ports that nobody listens on now; all different.
-fn free_ports<const N: usize>() -> [SocketAddr; N] {
-    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+/// Ports that nobody uses now; all different.
+fn free_ports() -> [SocketAddr; 4] {
+    let held = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     held.map(|listener| listener.local_addr().unwrap())
 }

@@ -130,7 +130,7 @@ pub enum Incident {
 
 /// Which kinds of incidents the log was told of already.
 #[derive(Debug, Default)]
-pub struct Told(u16);
+pub struct Told(u32);
 
 impl Told {
     /// Nothing was told yet.
@@ -150,13 +150,13 @@ impl Told {
             Incident::Reply => (4, "a refusal could not be sent"),
             Incident::Metric => (5, "a metric cannot be defined"),
             Incident::Facts(_) => (6, "a request's headers, address or route cannot be read"),
-            Incident::Service(_) => (7, "the limiter cannot be asked"),
+            Incident::Service(fault) => (10 + kind_of(fault), "the limiter cannot be asked"),
             Incident::Unmatched => (
                 8,
                 "the limiter has no limit for what a rule asks, so all pass uncharged",
             ),
             Incident::Disagrees => (
-                9,
+                7,
                 "the limiter has another limit than the configuration says, and its own holds",
             ),
         };
@@ -173,6 +173,18 @@ impl Told {
             _ => String::new(),
         };
         Some(format!("weir: {what}{status}; this is said once"))
+    }
+}
+
+/// Each kind of failure is told of once.
+const fn kind_of(fault: wire::Fault) -> u32 {
+    match fault {
+        wire::Fault::Timeout => 0,
+        wire::Fault::Unreachable => 1,
+        wire::Fault::Status(_) => 2,
+        wire::Fault::Body => 3,
+        wire::Fault::Count => 4,
+        wire::Fault::Item => 5,
     }
 }
 

@@ -6,8 +6,8 @@ use tokio::task::JoinSet;
 
 use crate::client::{Connection, get};
 use crate::document::{IMPATIENT_PATH, Listener, per_client};
-use crate::faults::MODES;
 use crate::impostor::{Conduct, Impostor};
+use crate::modes;
 use crate::proxy::{self, Envoy, Host, until};
 use crate::trap::{MOST_HEADERS, Trapping, trapping};
 
@@ -59,27 +59,27 @@ fn ann() -> Builder {
 #[tokio::test]
 async fn a_vm_that_dies_takes_only_its_own_requests_along() {
     let module = Trapping::new();
-    for host in proxy::everywhere() {
-        for mode in MODES {
-            let (envoy, impostor) = start(&host, mode, &module).await;
-            let mut workers = envoy.connect_each(CROWD + 1).await.into_iter();
-            let mut dying = workers.next().unwrap();
-            let (mut doomed, mut others) = (JoinSet::new(), JoinSet::new());
-            let mut victim = dying.pop().unwrap();
-            park(&mut doomed, dying, IMPATIENT_PATH);
-            workers.for_each(|worker| park(&mut others, worker, "/"));
-            counted(&envoy, "limiter.parked", doomed.len() + others.len()).await;
+    for (host, mode) in modes::everywhere() {
+        let (envoy, impostor) = start(&host, mode, &module).await;
+        let mut workers = envoy.connect_each(CROWD + 1).await.into_iter();
+        let mut dying = workers.next().unwrap();
+        let (mut doomed, mut others) = (JoinSet::new(), JoinSet::new());
+        let mut victim = dying.pop().unwrap();
+        park(&mut doomed, dying, IMPATIENT_PATH);
+        workers.for_each(|worker| park(&mut others, worker, "/"));
+        envoy
+            .counted("limiter.parked", (doomed.len() + others.len()) as u64)
+            .await;
 
-            victim.send(trapping("/")).await;
-            end(&envoy, doomed).await;
+        victim.send(trapping("/")).await;
+        end(&envoy, doomed).await;
 
-            impostor.conduct(Conduct::Honest);
-            let others = others.join_all().await;
-            assert!(others.iter().all(|status| *status == 200), "{others:?}");
-            let charged = impostor.counter("waits");
-            assert!(others.len() as u64 <= charged.granted, "{charged:?}");
-            limits_again(&envoy).await;
-        }
+        impostor.conduct(Conduct::Honest);
+        let others = others.join_all().await;
+        assert!(others.iter().all(|status| *status == 200), "{others:?}");
+        let charged = impostor.counter("waits");
+        assert!(others.len() as u64 <= charged.granted, "{charged:?}");
+        limits_again(&envoy).await;
     }
 }
 
@@ -87,19 +87,17 @@ async fn a_vm_that_dies_takes_only_its_own_requests_along() {
 #[tokio::test]
 async fn a_vm_that_dies_of_an_answer_admits_nobody_by_it() {
     let module = Trapping::new();
-    for host in proxy::everywhere() {
-        for mode in MODES {
-            let (envoy, impostor) = start(&host, mode, &module).await;
-            let mut doomed = JoinSet::new();
-            let dying = envoy.connect_each(CROWD).await.swap_remove(0);
-            park(&mut doomed, dying, IMPATIENT_PATH);
-            counted(&envoy, "limiter.parked", doomed.len()).await;
-            impostor.conduct(Conduct::Lengthy(MOST_HEADERS));
-            end(&envoy, doomed).await;
+    for (host, mode) in modes::everywhere() {
+        let (envoy, impostor) = start(&host, mode, &module).await;
+        let mut doomed = JoinSet::new();
+        let dying = envoy.connect_each(CROWD).await.swap_remove(0);
+        park(&mut doomed, dying, IMPATIENT_PATH);
+        envoy.counted("limiter.parked", doomed.len() as u64).await;
+        impostor.conduct(Conduct::Lengthy(MOST_HEADERS));
+        end(&envoy, doomed).await;
 
-            impostor.conduct(Conduct::Honest);
-            limits_again(&envoy).await;
-        }
+        impostor.conduct(Conduct::Honest);
+        limits_again(&envoy).await;
     }
 }
 
@@ -153,13 +151,4 @@ async fn limits_again(envoy: &Envoy) {
     let user = || get("/").header("x-user", format!("{IMPATIENT_PATH} 0"));
     let mut caller = envoy.connect().await;
     assert_eq!(caller.statuses(2, user).await, [200, 429]);
-}
-
-/// A counter, once it says so much: counters are handed over once a second.
-async fn counted(envoy: &Envoy, name: &str, expected: usize) {
-    until(name, async || {
-        let counted = envoy.stat(&format!("wasmcustom.weir.{name}")).await;
-        (counted == expected as u64).then_some(())
-    })
-    .await;
 }

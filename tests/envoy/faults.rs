@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::client::{Answer, Connection, get};
+use crate::counters::FAILURES;
 use crate::document::Listener;
 use crate::impostor::{Conduct, Impostor, MARK, MISCONDUCT, TIMEOUT_MS};
-use crate::proxy::{self, Envoy, until};
-
-/// How global rules ask the service: what holds here holds for each.
-pub const MODES: [&str; 1] = ["per_request"];
+use crate::modes;
+use crate::proxy::{Envoy, until};
 
 /// What the service grants each tenant a day.
 const QUOTA: u64 = 6;
@@ -61,19 +60,16 @@ async fn misconduct_admits_everybody_where_errors_allow() {
 
 /// Runs every misconduct past every proxy, each with a tenant of its own; `expect` judges what became of the requests.
 async fn everywhere(on_error: &str, expect: fn(&[u16])) {
-    for host in proxy::everywhere() {
-        for mode in MODES {
-            let impostor = Impostor::start(QUOTA).await;
-            let listener =
-                Listener::new(&per_tenant(mode, on_error, QUOTA)).limiter(impostor.address);
-            let envoy = host.start(listener).await;
-            for conduct in MISCONDUCT {
-                println!("{mode}, {on_error}, {conduct:?}");
-                suffers(&envoy, &impostor, conduct, on_error, expect).await;
-                recovers(&envoy, &impostor, conduct, on_error).await;
-            }
-            tells_little(&envoy, host.workers).await;
+    for (host, mode) in modes::everywhere() {
+        let impostor = Impostor::start(QUOTA).await;
+        let listener = Listener::new(&per_tenant(mode, on_error, QUOTA)).limiter(impostor.address);
+        let envoy = host.start(listener).await;
+        for conduct in MISCONDUCT {
+            println!("{mode}, {on_error}, {conduct:?}");
+            suffers(&envoy, &impostor, conduct, on_error, expect).await;
+            recovers(&envoy, &impostor, conduct, on_error).await;
         }
+        tells_little(&envoy, host.workers).await;
     }
 }
 
@@ -84,31 +80,29 @@ const OFTEN_ENOUGH: u64 = 40;
 /// share of the proxy.
 #[tokio::test]
 async fn a_service_now_good_and_now_bad_admits_no_more_than_it_grants() {
-    for host in proxy::everywhere() {
-        for mode in MODES {
-            for (on_error, share) in [("deny", 0), ("local", OFTEN_ENOUGH / 2)] {
-                let impostor = Impostor::start(OFTEN_ENOUGH).await;
-                impostor.conduct(Conduct::InTurn);
-                let filter = per_tenant(mode, on_error, OFTEN_ENOUGH);
-                let envoy = host
-                    .start(Listener::new(&filter).limiter(impostor.address))
-                    .await;
-                for tenant in ["acme", "brew", "cask", "dome", "elm"] {
-                    let mut crowds = JoinSet::new();
-                    for _ in 0..3 {
-                        crowds.spawn(crowd(envoy.address, tenant.to_owned()));
-                    }
-                    let answers = crowds.join_all().await.into_iter().flatten();
-                    let statuses: Vec<u16> = answers.map(|answer| answer.status).collect();
-                    let known = [200, 429, 503].map(|status| count(&statuses, status));
-                    println!(
-                        "{mode}, {on_error}, {:?}: {known:?}",
-                        impostor.counter(tenant)
-                    );
-                    assert_eq!(known.iter().sum::<usize>(), statuses.len(), "{statuses:?}");
-                    let granted = impostor.counter(tenant).granted;
-                    assert!(known[0] as u64 <= granted + share, "{statuses:?}");
+    for (host, mode) in modes::everywhere() {
+        for (on_error, share) in [("deny", 0), ("local", OFTEN_ENOUGH / 2)] {
+            let impostor = Impostor::start(OFTEN_ENOUGH).await;
+            impostor.conduct(Conduct::InTurn);
+            let filter = per_tenant(mode, on_error, OFTEN_ENOUGH);
+            let envoy = host
+                .start(Listener::new(&filter).limiter(impostor.address))
+                .await;
+            for tenant in ["acme", "brew", "cask", "dome", "elm"] {
+                let mut crowds = JoinSet::new();
+                for _ in 0..3 {
+                    crowds.spawn(crowd(envoy.address, tenant.to_owned()));
                 }
+                let answers = crowds.join_all().await.into_iter().flatten();
+                let statuses: Vec<u16> = answers.map(|answer| answer.status).collect();
+                let known = [200, 429, 503].map(|status| count(&statuses, status));
+                println!(
+                    "{mode}, {on_error}, {:?}: {known:?}",
+                    impostor.counter(tenant)
+                );
+                assert_eq!(known.iter().sum::<usize>(), statuses.len(), "{statuses:?}");
+                let granted = impostor.counter(tenant).granted;
+                assert!(known[0] as u64 <= granted + share, "{statuses:?}");
             }
         }
     }
@@ -117,20 +111,18 @@ async fn a_service_now_good_and_now_bad_admits_no_more_than_it_grants() {
 /// The proxy itself refuses the call: it has no such cluster.
 #[tokio::test]
 async fn calls_that_the_proxy_refuses_leave_nobody_waiting() {
-    for host in proxy::everywhere() {
-        for mode in MODES {
-            for (on_error, expected) in [("deny", [503; 4]), ("local", [200, 200, 200, 429])] {
-                let filter = per_tenant(mode, on_error, QUOTA);
-                let envoy = host.start(Listener::new(&filter)).await;
-                let acme = || get("/").header("x-tenant", "acme");
-                let statuses = envoy.connect().await.statuses(4, acme).await;
-                assert_eq!(statuses, expected, "{mode}, {on_error}");
-                until("the errors to be counted", async || {
-                    (counter(&envoy, "limiter.errors").await > 0).then_some(())
-                })
-                .await;
-                tells_little(&envoy, host.workers).await;
-            }
+    for (host, mode) in modes::everywhere() {
+        for (on_error, expected) in [("deny", [503; 4]), ("local", [200, 200, 200, 429])] {
+            let filter = per_tenant(mode, on_error, QUOTA);
+            let envoy = host.start(Listener::new(&filter)).await;
+            let acme = || get("/").header("x-tenant", "acme");
+            let statuses = envoy.connect().await.statuses(4, acme).await;
+            assert_eq!(statuses, expected, "{mode}, {on_error}");
+            until("the errors to be counted", async || {
+                (envoy.failed_calls().await > 0).then_some(())
+            })
+            .await;
+            tells_little(&envoy, host.workers).await;
         }
     }
 }
@@ -142,8 +134,8 @@ async fn suffers(
     on_error: &str,
     expect: fn(&[u16]),
 ) {
-    let errors = counter(envoy, "limiter.errors").await;
-    let uncharged = counter(envoy, "rule.per-tenant.uncharged").await;
+    let errors = envoy.failed_calls().await;
+    let uncharged = envoy.counter("rule.per-tenant.uncharged").await;
     impostor.conduct(conduct);
     let answers = crowd(envoy.address, format!("{conduct:?}")).await;
     assert!(answers.iter().all(|answer| !answer.mentions(MARK)));
@@ -151,7 +143,7 @@ async fn suffers(
     println!("{statuses:?}");
     expect(&statuses);
     until("the errors to be counted", async || {
-        (counter(envoy, "limiter.errors").await > errors).then_some(())
+        (envoy.failed_calls().await > errors).then_some(())
     })
     .await;
     let admitted = count(&statuses, 200) as u64;
@@ -162,7 +154,7 @@ async fn suffers(
         0
     };
     until("what nobody charged to be counted", async || {
-        let uncharged = counter(envoy, "rule.per-tenant.uncharged").await;
+        let uncharged = envoy.counter("rule.per-tenant.uncharged").await;
         assert!(on_error == "allow" || uncharged == 0, "{uncharged}");
         (uncharged >= least).then_some(())
     })
@@ -192,13 +184,15 @@ async fn recovers(envoy: &Envoy, impostor: &Impostor, after: Conduct, on_error: 
 /// The log says of a kind of fault once in each worker, and repeats nothing that the service wrote.
 async fn tells_little(envoy: &Envoy, workers: usize) {
     // What was logged gets into the file a little later.
-    let (log, told) = until("a line about the fault", async || {
-        let log = envoy.log();
-        let told = log.matches("the limiter cannot be asked").count();
-        (told > 0).then_some((log, told))
+    let told = "the limiter cannot be asked";
+    let log = until("a line about the fault", async || {
+        Some(envoy.log()).filter(|log| log.contains(told))
     })
     .await;
-    assert!(told <= workers, "{log}");
+    for failure in FAILURES {
+        let of_kind = log.matches(&format!("{told} ({failure})")).count();
+        assert!(of_kind <= workers, "{log}");
+    }
     assert!(!log.contains(MARK), "{log}");
     let accesses = envoy.access_log("/", 1).await;
     assert!(accesses.iter().all(|line| !line.contains(MARK)));
@@ -220,8 +214,4 @@ async fn crowd(to: SocketAddr, tenant: String) -> Vec<Answer> {
 
 fn count(statuses: &[u16], status: u16) -> usize {
     statuses.iter().filter(|one| **one == status).count()
-}
-
-async fn counter(envoy: &Envoy, name: &str) -> u64 {
-    envoy.stat(&format!("wasmcustom.weir.{name}")).await
 }

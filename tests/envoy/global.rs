@@ -45,18 +45,6 @@ async fn proxy(host: &Host, service: &Service, filter: &Value) -> Envoy {
         .await
 }
 
-async fn counter(envoy: &Envoy, name: &str) -> u64 {
-    envoy.stat(&format!("wasmcustom.weir.{name}")).await
-}
-
-/// A counter, once it says so much: counters are handed over once a second.
-async fn counted(envoy: &Envoy, name: &str, expected: u64) {
-    until(name, async || {
-        (counter(envoy, name).await == expected).then_some(())
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn two_proxies_share_one_quota() {
     for host in proxy::everywhere() {
@@ -96,9 +84,9 @@ async fn what_is_refused_here_costs_the_service_nothing() {
         assert_eq!(caller.statuses(1, of("flo")).await, [429]);
         let other = get("/").header("x-tenant", "other").header("x-user", "flo");
         assert_eq!(caller.send(other).await.status, 200);
-        counted(&envoy, "limiter.calls", 7).await;
-        counted(&envoy, "limiter.parked", 7).await;
-        assert_eq!(counter(&envoy, "limiter.errors.unreachable").await, 0);
+        envoy.counted("limiter.calls", 7).await;
+        envoy.counted("limiter.parked", 7).await;
+        assert_eq!(envoy.failed_calls().await, 0);
     }
 }
 
@@ -119,8 +107,8 @@ async fn a_crowd_shares_calls_and_gets_exactly_the_quota() {
         let admitted = statuses.iter().filter(|status| **status == 200).count();
         assert_eq!(admitted, 5, "{statuses:?}");
         assert!(statuses.iter().all(|status| [200, 429].contains(status)));
-        counted(&envoy, "rule.per-tenant.allowed", 5).await;
-        assert!(counter(&envoy, "limiter.calls").await <= 40);
+        envoy.counted("rule.per-tenant.allowed", 5).await;
+        assert!(envoy.counter("limiter.calls").await <= 40);
     }
 }
 
@@ -140,9 +128,9 @@ async fn without_the_service_on_error_decides() {
             let mut caller = envoy.connect().await;
             let acme = || get("/").header("x-tenant", "acme");
             assert_eq!(caller.statuses(4, acme).await, expected, "{on_error}");
-            counted(&envoy, "limiter.errors.unreachable", 4).await;
+            envoy.counted("limiter.errors.unreachable", 4).await;
             let uncharged = if on_error == "allow" { 4 } else { 0 };
-            counted(&envoy, "rule.per-tenant.uncharged", uncharged).await;
+            envoy.counted("rule.per-tenant.uncharged", uncharged).await;
         }
     }
 }
@@ -179,7 +167,7 @@ async fn a_service_that_hangs_holds_nobody_up() {
         let mut caller = envoy.connect().await;
         let acme = || get("/").header("x-tenant", "acme");
         assert_eq!(caller.statuses(2, acme).await, [503, 503]);
-        counted(&envoy, "limiter.overdue", 2).await;
+        envoy.counted("limiter.overdue", 2).await;
         service.go_on();
         until("the service to be asked again", async || {
             let mut caller = envoy.connect().await;
@@ -226,7 +214,7 @@ async fn clients_that_go_while_they_wait_take_nobody_along() {
                 connection.send(get("/").header("x-tenant", tenant)).await;
             });
         }
-        counted(&envoy, "limiter.parked", 20).await;
+        envoy.counted("limiter.parked", 20).await;
         crowd.shutdown().await;
         until("the clients to be gone", async || {
             let active = envoy.stat("http.weir.downstream_rq_active").await;
@@ -254,8 +242,8 @@ async fn what_the_service_has_no_limit_for_passes_and_is_seen() {
         let mut caller = envoy.connect().await;
         let acme = || get("/").header("x-tenant", "acme");
         assert_eq!(caller.statuses(7, acme).await, [200; 7]);
-        counted(&envoy, "rule.per-tenant.uncharged", 7).await;
-        assert_eq!(counter(&envoy, "rule.per-tenant.allowed").await, 0);
+        envoy.counted("rule.per-tenant.uncharged", 7).await;
+        assert_eq!(envoy.counter("rule.per-tenant.allowed").await, 0);
         assert!(
             envoy
                 .log()

@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 
 use crate::client::{Connection, get};
 use crate::document::Listener;
-use crate::faults::MODES;
 use crate::impostor::{Conduct, Impostor};
-use crate::proxy::{self, Envoy, until};
+use crate::modes;
+use crate::proxy::{Envoy, until};
 
 /// What the service grants each tenant a day.
 const QUOTA: u64 = 20;
@@ -49,39 +49,37 @@ fn shared_and_own(mode: &str, version: u32) -> Value {
 /// Who waits under the old configuration is answered under it, and counts under the new one.
 #[tokio::test]
 async fn who_waits_while_the_configuration_changes_is_answered_and_counted() {
-    for host in proxy::everywhere() {
-        for mode in MODES {
-            let impostor = Impostor::start(QUOTA).await;
-            let listener = Listener::new(&shared_and_own(mode, 1)).limiter(impostor.address);
-            let mut envoy = host.start(listener).await;
-            impostor.conduct(Conduct::Held);
-            let mut waiting = JoinSet::new();
-            for version in 2..=4 {
-                for connection in envoy.connect_each(2).await.into_iter().flatten() {
-                    park(&mut waiting, connection);
-                }
-                parked(&envoy, waiting.len()).await;
-                envoy.reload(&shared_and_own(mode, version)).await;
+    for (host, mode) in modes::everywhere() {
+        let impostor = Impostor::start(QUOTA).await;
+        let listener = Listener::new(&shared_and_own(mode, 1)).limiter(impostor.address);
+        let mut envoy = host.start(listener).await;
+        impostor.conduct(Conduct::Held);
+        let mut waiting = JoinSet::new();
+        for version in 2..=4 {
+            for connection in envoy.connect_each(2).await.into_iter().flatten() {
+                park(&mut waiting, connection);
             }
-            impostor.conduct(Conduct::Honest);
-            let offered = waiting.len() as u64;
-            let answers = waiting.join_all().await;
-            let admitted = answers.iter().filter(|(_, status)| *status == 200).count() as u64;
-            assert_eq!(admitted, offered.min(QUOTA));
-            assert!(admitted <= impostor.counter("waits").granted);
+            parked(&envoy, waiting.len()).await;
+            envoy.reload(&shared_and_own(mode, version)).await;
+        }
+        impostor.conduct(Conduct::Honest);
+        let offered = waiting.len() as u64;
+        let answers = waiting.join_all().await;
+        let admitted = answers.iter().filter(|(_, status)| *status == 200).count() as u64;
+        assert_eq!(admitted, offered.min(QUOTA));
+        assert!(admitted <= impostor.counter("waits").granted);
 
-            let mut caller = envoy.connect().await;
-            for (user, status) in answers {
-                assert!([200, 429].contains(&status), "{user}: {status}");
-                // Who was refused by the service was not charged for it here.
-                let expected = if status == 200 {
-                    [429, 429]
-                } else {
-                    [200, 429]
-                };
-                let again = || get("/").header("x-user", &user);
-                assert_eq!(caller.statuses(2, again).await, expected, "{user}");
-            }
+        let mut caller = envoy.connect().await;
+        for (user, status) in answers {
+            assert!([200, 429].contains(&status), "{user}: {status}");
+            // Who was refused by the service was not charged for it here.
+            let expected = if status == 200 {
+                [429, 429]
+            } else {
+                [200, 429]
+            };
+            let again = || get("/").header("x-user", &user);
+            assert_eq!(caller.statuses(2, again).await, expected, "{user}");
         }
     }
 }
@@ -89,47 +87,45 @@ async fn who_waits_while_the_configuration_changes_is_answered_and_counted() {
 /// A load on all tenants, one after the other, while the configuration changes again and again.
 #[tokio::test]
 async fn changes_under_load_admit_nothing_twice() {
-    for host in proxy::everywhere() {
-        for mode in MODES {
-            let impostor = Impostor::start(QUOTA).await;
-            let listener = Listener::new(&shared_and_own(mode, 1)).limiter(impostor.address);
-            let mut envoy = host.start(listener).await;
-            let ann = || get("/").header("x-user", "ann");
-            assert_eq!(envoy.connect().await.statuses(1, ann).await, [200]);
+    for (host, mode) in modes::everywhere() {
+        let impostor = Impostor::start(QUOTA).await;
+        let listener = Listener::new(&shared_and_own(mode, 1)).limiter(impostor.address);
+        let mut envoy = host.start(listener).await;
+        let ann = || get("/").header("x-user", "ann");
+        assert_eq!(envoy.connect().await.statuses(1, ann).await, [200]);
 
-            let load = Arc::new(Load::default());
-            let mut callers = JoinSet::new();
-            for _ in 0..6 {
-                callers.spawn(call(envoy.address, Arc::clone(&load)));
-            }
-            for version in 2..=LAST {
-                envoy.reload(&shared_and_own(mode, version)).await;
-            }
-            load.ended.store(true, Ordering::Relaxed);
-            let answers = callers.join_all().await.into_iter().flatten();
-            let mut tenants: BTreeMap<u64, Vec<u16>> = BTreeMap::new();
-            answers.for_each(|(tenant, status)| tenants.entry(tenant).or_default().push(status));
-            for (tenant, statuses) in tenants {
-                let admitted = statuses.iter().filter(|status| **status == 200).count() as u64;
-                let granted = impostor.counter(&tenant.to_string()).granted;
-                assert!(
-                    statuses.iter().all(|status| [200, 429].contains(status)),
-                    "{statuses:?}"
-                );
-                assert!(admitted <= granted, "{admitted} of {granted}");
-                assert_eq!(
-                    admitted,
-                    QUOTA.min(statuses.len() as u64),
-                    "tenant {tenant}"
-                );
-            }
-            for caller in &mut envoy.connect_all().await {
-                let refused = caller.send(ann()).await;
-                assert_eq!(
-                    (refused.status, refused.header("x-version")),
-                    (429, Some(&*LAST.to_string()))
-                );
-            }
+        let load = Arc::new(Load::default());
+        let mut callers = JoinSet::new();
+        for _ in 0..6 {
+            callers.spawn(call(envoy.address, Arc::clone(&load)));
+        }
+        for version in 2..=LAST {
+            envoy.reload(&shared_and_own(mode, version)).await;
+        }
+        load.ended.store(true, Ordering::Relaxed);
+        let answers = callers.join_all().await.into_iter().flatten();
+        let mut tenants: BTreeMap<u64, Vec<u16>> = BTreeMap::new();
+        answers.for_each(|(tenant, status)| tenants.entry(tenant).or_default().push(status));
+        for (tenant, statuses) in tenants {
+            let admitted = statuses.iter().filter(|status| **status == 200).count() as u64;
+            let granted = impostor.counter(&tenant.to_string()).granted;
+            assert!(
+                statuses.iter().all(|status| [200, 429].contains(status)),
+                "{statuses:?}"
+            );
+            assert!(admitted <= granted, "{admitted} of {granted}");
+            assert_eq!(
+                admitted,
+                QUOTA.min(statuses.len() as u64),
+                "tenant {tenant}"
+            );
+        }
+        for caller in &mut envoy.connect_all().await {
+            let refused = caller.send(ann()).await;
+            assert_eq!(
+                (refused.status, refused.header("x-version")),
+                (429, Some(&*LAST.to_string()))
+            );
         }
     }
 }

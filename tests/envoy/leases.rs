@@ -9,7 +9,7 @@ use crate::proxy::{self, Envoy, Host, until};
 use crate::service::Service;
 
 /// A thousand an hour for each tenant.
-const QUOTA: usize = 1_000;
+const QUOTA: u64 = 1_000;
 
 const LIMITS: &str = "
 domain: default
@@ -44,34 +44,23 @@ async fn proxy(host: &Host, service: &Service, filter: &Value) -> Envoy {
         .await
 }
 
-async fn counter(envoy: &Envoy, name: &str) -> usize {
-    let counted = envoy.stat(&format!("wasmcustom.weir.{name}")).await;
-    usize::try_from(counted).unwrap()
-}
-
-/// A counter, once it says so much: counters are handed over once a second.
-async fn counted(envoy: &Envoy, name: &str, expected: usize) {
-    until(name, async || {
-        (counter(envoy, name).await == expected).then_some(())
-    })
-    .await;
-}
-
 /// How many of so many requests are admitted, sent over four connections at once.
-async fn admitted(envoys: &[&Envoy], requests: usize, tenant: &'static str) -> usize {
+async fn admitted(envoys: &[&Envoy], requests: u64, tenant: &'static str) -> u64 {
     let mut load = JoinSet::new();
+    let each = usize::try_from(requests / 4).unwrap();
     for envoy in envoys {
         for _ in 0..4 {
             let mut connection = Connection::http1(envoy.address).await;
             load.spawn(async move {
                 let acme = || get("/").header("x-tenant", tenant);
-                connection.statuses(requests / 4, acme).await
+                connection.statuses(each, acme).await
             });
         }
     }
     let statuses = load.join_all().await.concat();
     assert!(statuses.iter().all(|status| [200, 429].contains(status)));
-    statuses.iter().filter(|status| **status == 200).count()
+    let admitted = statuses.iter().filter(|status| **status == 200).count();
+    u64::try_from(admitted).unwrap()
 }
 
 #[tokio::test]
@@ -89,14 +78,14 @@ async fn two_proxies_spend_one_quota_and_hardly_ask() {
         let mut calls = 0;
         for envoy in [&one, &two] {
             until("the counters", async || {
-                let allowed = counter(envoy, "rule.per-tenant.allowed").await;
-                let limited = counter(envoy, "rule.per-tenant.limited").await;
+                let allowed = envoy.counter("rule.per-tenant.allowed").await;
+                let limited = envoy.counter("rule.per-tenant.limited").await;
                 (allowed + limited == QUOTA).then_some(())
             })
             .await;
-            assert_eq!(counter(envoy, "limiter.errors.timeout").await, 0);
-            assert_eq!(counter(envoy, "limiter.overdue").await, 0);
-            calls += counter(envoy, "limiter.calls").await;
+            assert_eq!(envoy.failed_calls().await, 0);
+            assert_eq!(envoy.counter("limiter.overdue").await, 0);
+            calls += envoy.counter("limiter.calls").await;
         }
         assert!(calls < admitted / 4, "{calls} calls for {admitted}");
         // Whom it is refused to, nobody asks for again.
@@ -161,9 +150,9 @@ async fn without_the_service_a_proxy_spends_what_it_has_and_its_share() {
             envoy.log().contains(line).then_some(())
         })
         .await;
-        let parked = counter(&envoy, "limiter.parked").await;
+        let parked = envoy.counter("limiter.parked").await;
         let other = admitted(&[&envoy], 600, "other").await;
         assert!((1..=QUOTA / 2).contains(&other), "{other}");
-        counted(&envoy, "limiter.parked", parked).await;
+        envoy.counted("limiter.parked", parked).await;
     }
 }

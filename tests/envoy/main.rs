@@ -25,6 +25,7 @@ mod service;
 mod trap;
 
 mod address;
+mod counters;
 mod crash;
 mod examples;
 mod faults;
@@ -34,6 +35,7 @@ mod harness;
 mod keys;
 mod leases;
 mod limits;
+mod modes;
 mod protocols;
 mod records;
 mod reload;

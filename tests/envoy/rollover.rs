@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::client::{Connection, get};
 use crate::document::Listener;
-use crate::faults::MODES;
-use crate::proxy::{self, until};
+use crate::modes;
+use crate::proxy::until;
 use crate::service::Service;
 
 /// What the service grants in a second of the clock.
@@ -35,40 +35,38 @@ struct Admitted {
 /// Two proxies under a load of many times the quota, over several ends of a window.
 #[tokio::test]
 async fn no_window_admits_more_than_its_quota() {
-    for host in proxy::everywhere() {
-        for mode in MODES {
-            let service = Service::start(LIMITS).await;
-            let filter = json!({
-                "limiter": { "engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 2, "on_error": "deny",
-                    "timeout": "10s", "max_wait": "10s" },
-                "rules": [{
-                    "name": "per-tenant",
-                    "key": [{ "header": "x-tenant", "as": "tenant" }],
-                    "limits": [{ "requests": QUOTA, "per": "1s" }],
-                    "global": { "mode": mode },
-                }],
-            });
-            let seen = Arc::new(Mutex::new(Vec::new()));
-            let mut callers = JoinSet::new();
-            let listener = Listener::new(&filter).limiter(service.address);
-            let proxies = [
-                host.start(listener.clone()).await,
-                host.start(listener).await,
-            ];
-            for envoy in &proxies {
-                for _ in 0..CALLERS {
-                    callers.spawn(call(envoy.connect().await, Arc::clone(&seen)));
-                }
+    for (host, mode) in modes::everywhere() {
+        let service = Service::start(LIMITS).await;
+        let filter = json!({
+            "limiter": { "engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 2, "on_error": "deny",
+                "timeout": "10s", "max_wait": "10s" },
+            "rules": [{
+                "name": "per-tenant",
+                "key": [{ "header": "x-tenant", "as": "tenant" }],
+                "limits": [{ "requests": QUOTA, "per": "1s" }],
+                "global": { "mode": mode },
+            }],
+        });
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let mut callers = JoinSet::new();
+        let listener = Listener::new(&filter).limiter(service.address);
+        let proxies = [
+            host.start(listener.clone()).await,
+            host.start(listener).await,
+        ];
+        for envoy in &proxies {
+            for _ in 0..CALLERS {
+                callers.spawn(call(envoy.connect().await, Arc::clone(&seen)));
             }
-            until("five windows to admit", async || {
-                let seen = seen.lock().unwrap();
-                let windows: BTreeSet<u64> = seen.iter().map(Admitted::window).collect();
-                (windows.len() >= 5).then_some(())
-            })
-            .await;
-            callers.shutdown().await;
-            assert_no_more_than_the_quota(&seen.lock().unwrap());
         }
+        until("five windows to admit", async || {
+            let seen = seen.lock().unwrap();
+            let windows: BTreeSet<u64> = seen.iter().map(Admitted::window).collect();
+            (windows.len() >= 5).then_some(())
+        })
+        .await;
+        callers.shutdown().await;
+        assert_no_more_than_the_quota(&seen.lock().unwrap());
     }
 }
 

@@ -53,9 +53,12 @@ impl Service {
         };
         let ready = async || {
             TcpStream::connect(address).ok()?;
-            let mut connection = Connection::http1(address).await;
-            let health = connection.send(get("/healthcheck")).await;
-            (health.status == 200).then_some(())
+            // It may end while it is asked.
+            let health = tokio::spawn(async move {
+                let mut connection = Connection::http1(address).await;
+                connection.send(get("/healthcheck")).await
+            });
+            (health.await.ok()?.status == 200).then_some(())
         };
         let both = [&mut service.redis, &mut service.server];
         until_ready(both, "the rate limit service", ready).await?;

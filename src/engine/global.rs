@@ -96,7 +96,7 @@ impl Engine {
             incidents.fault = incidents.fault.or(draws.iter().find_map(|draw| draw.fault));
             let said = said(met, asked, draws, now);
             let denied = |met: &Met| self.denied(met, asked, draws);
-            if let Some(refused) = refused(met, &said, denied) {
+            if let Some(refused) = refused(met, &said, &denied) {
                 incidents.unsettled = draws.iter().any(Draw::is_unsettled);
                 return Err(Outcome::Decided(refused));
             }
@@ -118,7 +118,7 @@ impl Engine {
         }
         let rule = changed.and_then(|index| Some(draws.get(index)?.rule));
         let contended = |met: &Met| (Some(met.rule) == rule).then_some(Reason::Contended);
-        Err(match refused(met, &[], contended) {
+        Err(match refused(met, &[], &contended) {
             Some(refused) => Outcome::Decided(refused),
             None => Outcome::Park { cold: false },
         })
@@ -131,7 +131,7 @@ impl Engine {
             let asks = denies && matches!(self.global(met), Some(Global::PerRequest(_)));
             asks.then_some(Reason::Unavailable)
         };
-        refused(met, asked.told.unwrap_or_default(), denied)
+        refused(met, asked.told.unwrap_or_default(), &denied)
     }
 
     /// Why a rule of which leases are taken denies a request, other than by its limits.
@@ -242,7 +242,7 @@ fn said(met: &[Met], asked: Asked<'_>, draws: &[Draw<'_>], now: Now) -> Vec<Quot
 fn refused(
     met: &[Met],
     said: &[Quota],
-    denied: impl Fn(&Met) -> Option<Reason>,
+    denied: &dyn Fn(&Met) -> Option<Reason>,
 ) -> Option<Decision> {
     let refuses = |met: &Met| {
         let mut own = said.iter().filter(|quota| quota.rule == met.rule);

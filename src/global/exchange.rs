@@ -135,12 +135,17 @@ impl Exchange {
         books: &mut Books<'_, impl SharedData>,
     ) -> (Vec<Asking>, bool) {
         let engine = service.engine;
+        let timeout = Nanos(Nanos::MILLISECOND.0 * u64::from(service.timeout_ms));
+        // A host that owes an answer for twice as long as it may take has forgotten it.
+        let now = books.now.monotonic;
+        self.calls
+            .retain(|call| now.since(call.sent).0 < 2 * timeout.0 + Nanos::SECOND.0);
         if self.calls.len() >= engine.most_calls() {
             return (Vec::new(), false);
         }
         let way = Way {
             rtt: self.rtt,
-            timeout: Nanos(Nanos::MILLISECOND.0 * u64::from(service.timeout_ms)),
+            timeout,
         };
         let mut servable = false;
         let most = engine.most_asks().min(MOST_ASKS);

@@ -90,7 +90,7 @@ impl Engine {
         data: &mut impl SharedData,
         incidents: &mut Incidents,
     ) -> Result<(), Outcome> {
-        let mut changed = None;
+        let mut rule = met.first().map_or(0, |met| met.rule);
         for _ in 0..MAX_SWAPS {
             drawing(now, tables, data, incidents).look(draws);
             incidents.fault = incidents.fault.or(draws.iter().find_map(|draw| draw.fault));
@@ -109,19 +109,14 @@ impl Engine {
             draws.retain(|draw| draw.short().is_none());
             match drawing(now, tables, data, incidents).take(draws) {
                 Drawn::All => return Ok(()),
-                Drawn::Changed(index) => changed = Some(index),
-                Drawn::Contended(index) => {
-                    changed = Some(index);
+                Drawn::Changed(of) => rule = of,
+                Drawn::Contended(of) => {
+                    rule = of;
                     break;
                 }
             }
         }
-        let rule = changed.and_then(|index| Some(draws.get(index)?.rule));
-        let contended = |met: &Met| (Some(met.rule) == rule).then_some(Reason::Contended);
-        Err(match refused(met, &[], &contended) {
-            Some(refused) => Outcome::Decided(refused),
-            None => Outcome::Park { cold: false },
-        })
+        Err(Outcome::Decided(contended(met, rule)))
     }
 
     /// A refusal by what the service told of rules that ask it for each request, or because it told nothing.
@@ -236,6 +231,20 @@ fn said(met: &[Met], asked: Asked<'_>, draws: &[Draw<'_>], now: Now) -> Vec<Quot
         }));
     }
     said
+}
+
+/// The refusal of a request for whose rule too many others came between.
+fn contended(met: &[Met], rule: usize) -> Decision {
+    let effect = |met: &Met| match met.rule == rule {
+        true => Effect::Denied,
+        false => Effect::Passed,
+    };
+    let reason = Reason::Contended;
+    Decision {
+        quotas: Vec::new(),
+        rules: met.iter().map(|met| met.outcome(effect(met))).collect(),
+        refusal: Some(Refusal { rule, reason }),
+    }
 }
 
 /// The refusal of a request by its quotas, or by what is denied for another reason.

@@ -8,9 +8,13 @@ use crate::units::{Instant, Nanos, Wait};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod leases;
+
 struct World {
     limiter: Limiter,
     data: Memory,
+    /// What happened beside the last decision.
+    incidents: Incidents,
 }
 
 const NOW: Now = Now {
@@ -21,19 +25,27 @@ const NOW: Now = Now {
 impl World {
     /// Two an hour here for each address, and a global rule of four an hour in two proxies.
     fn new(on_error: &str) -> Self {
-        let plan = format!(
+        Self::with(&format!(
             r#"{{"limiter": {{"engine": "envoy_ratelimit", "cluster": "c", "proxies": 2,
                     "on_error": "{on_error}"}},
                 "rules": [
                     {{"name": "here", "key": ["client_ip"], "limits": [{{"requests": 2, "per": "1h"}}]}},
                     {{"name": "all", "global": {{"mode": "per_request"}},
                         "limits": [{{"requests": 4, "per": "1h"}}]}}]}}"#
-        );
+        ))
+    }
+
+    fn with(plan: &str) -> Self {
         let plan = config::load(plan.as_bytes(), &|_| None).unwrap();
         let mut data = Memory::new(Dialect::ZeroOverwrites);
         let mut limiter = Limiter::new(plan);
         limiter.join(&Founding::join(&mut data, [1; 16]).unwrap());
-        Self { limiter, data }
+        let incidents = Incidents::default();
+        Self {
+            limiter,
+            data,
+            incidents,
+        }
     }
 
     fn met(&self, peer: &'static str) -> Vec<Met> {
@@ -49,8 +61,10 @@ impl World {
         let met = self.met(peer);
         let (met, now, grpc) = (&met[..], Some(NOW), || false);
         let request = Request { met, now, grpc };
-        let mut incidents = Incidents::default();
-        let answer = self.limiter.answer(request, &mut self.data, &mut incidents);
+        self.incidents = Incidents::default();
+        let answer = self
+            .limiter
+            .answer(request, &mut self.data, &mut self.incidents);
         decision(&answer)
     }
 
@@ -59,10 +73,9 @@ impl World {
         let met = self.met(peer);
         let (met, now, grpc) = (&met[..], Some(NOW), || false);
         let request = Request { met, now, grpc };
-        let mut incidents = Incidents::default();
-        let answer = self
-            .limiter
-            .answer_parked(request, asked, &mut self.data, &mut incidents);
+        self.incidents = Incidents::default();
+        let (data, incidents) = (&mut self.data, &mut self.incidents);
+        let answer = self.limiter.answer_parked(request, asked, data, incidents);
         decision(&answer).unwrap()
     }
 }

@@ -64,9 +64,9 @@ pub enum Found {
 pub enum Drawn {
     /// Everything was taken.
     All,
-    /// Of this one there is not enough any more. Nothing is taken.
+    /// For this rule there is not enough any more. Nothing is taken.
     Changed(usize),
-    /// This one lost too many races. Nothing is taken.
+    /// For this rule too many races were lost. Nothing is taken.
     Contended(usize),
 }
 
@@ -163,7 +163,7 @@ impl<D: SharedData> Drawing<'_, D> {
     /// Takes from all of the pots, or from none. [`Self::look`] has found enough in each.
     pub fn take(&mut self, draws: &mut [Draw<'_>]) -> Drawn {
         for turn in 0..draws.len() {
-            let taken = draws.get_mut(turn).map(|draw| self.take_one(draw, turn));
+            let taken = draws.get_mut(turn).map(|draw| self.take_one(draw));
             let Some(failed) = taken.flatten() else {
                 continue;
             };
@@ -211,7 +211,7 @@ impl<D: SharedData> Drawing<'_, D> {
         draw.loaded = Some(loaded);
     }
 
-    fn take_one(&mut self, draw: &mut Draw<'_>, turn: usize) -> Option<Drawn> {
+    fn take_one(&mut self, draw: &mut Draw<'_>) -> Option<Drawn> {
         for _ in 0..MAX_SWAPS {
             if draw.fault.is_some() {
                 return None;
@@ -219,7 +219,9 @@ impl<D: SharedData> Drawing<'_, D> {
             match draw.found {
                 Found::Direct => return None,
                 Found::Spent { .. } | Found::Alone => {}
-                Found::Short { .. } | Found::Refused { .. } => return Some(Drawn::Changed(turn)),
+                Found::Short { .. } | Found::Refused { .. } => {
+                    return Some(Drawn::Changed(draw.rule));
+                }
             }
             let now = self.now.monotonic;
             let stored = draw
@@ -232,7 +234,7 @@ impl<D: SharedData> Drawing<'_, D> {
                 Some(Ok(Swap::Lost)) | None => self.look_at(draw),
             }
         }
-        Some(Drawn::Contended(turn))
+        Some(Drawn::Contended(draw.rule))
     }
 
     fn give_back_one(&mut self, draw: &Draw<'_>) {

@@ -7,7 +7,7 @@ use super::call::{self, Buffer, Level, Map};
 use super::clock::Clock;
 use super::meter::{Meter, Registry};
 use super::request::CurrentRequest;
-use super::service::Client;
+use super::service::Link;
 use super::shared::Shared;
 use crate::config;
 use crate::decision::{Count, Decision};
@@ -47,7 +47,7 @@ pub struct Root {
     /// The host's number of this root.
     number: u32,
     /// How the service is asked; `None` when there is none, or the root cannot be woken.
-    client: Option<Client>,
+    link: Option<Link>,
 }
 
 /// What happens to a request.
@@ -131,12 +131,12 @@ impl Root {
             elapsed_ms: 0,
             seconds: 0,
             number,
-            client: None,
+            link: None,
         };
         if let Err(incident) = root.join() {
             told.tell(incident);
         }
-        root.open_client(told);
+        root.open_link(told);
         // Without ticks requests are limited all the same, and nobody counts them.
         let _ = call::set_tick_period(Pace::Idle.millis());
         Some(root)
@@ -197,7 +197,7 @@ impl Root {
     pub fn on_tick(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
         let mut resumed = Vec::new();
         self.elapsed_ms = self.elapsed_ms.saturating_add(self.pace.millis());
-        if self.pace == Pace::Watching || self.client.as_ref().is_some_and(Client::is_asking) {
+        if self.pace == Pace::Watching || self.is_asking() {
             resumed = self.watch(registry, told);
         }
         if self.elapsed_ms >= Pace::Idle.millis() {
@@ -229,7 +229,7 @@ impl Root {
         if let Err(incident) = self.join() {
             told.tell(incident);
         }
-        self.open_client(told);
+        self.open_link(told);
         match self.clock.read_both() {
             Ok(now) => {
                 let first = u32::try_from(now.monotonic.0 % (1 << 31)).unwrap_or(0);

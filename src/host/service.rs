@@ -4,86 +4,36 @@
 //! root makes it, and a queue of its own wakes it at once: nobody waits for a tick.
 
 use super::call::{self, Buffer, HostError, Map, Outcome};
-use super::shared::Shared;
 use crate::facts::HeaderMap;
-use crate::global::breaker::{Change, Event, Permit, SharedBreaker};
-use crate::global::exchange::{Asking, Exchange};
-use crate::global::parking::Question;
+use crate::global::client::Client;
+use crate::global::exchange::Asking;
 use crate::global::wire::{Answer, Ask, Engine, Fault, MAX_BODY, Told};
-use crate::local::allowance::Allowance;
 use crate::local::store::Dialect;
 use crate::pairs::Pairs;
 use crate::plan::{Plan, Service};
-use crate::units::{Instant, Nanos};
 
 /// What one root has with its service.
 #[derive(Debug)]
-pub struct Client {
+pub struct Link {
     /// What is asked, and for whom.
-    pub exchange: Exchange,
+    pub client: Client,
     /// Wakes the root.
     queue: u32,
     /// Whether a message is in it: one wakes the root for all who have come by then.
     waking: bool,
-    breaker: SharedBreaker,
-    /// Whether the breaker was not closed when it was last looked at.
-    is_broken: bool,
-    /// How many first calls for keys there may be.
-    pub cold_keys: Allowance,
-    /// Until then leases are likely to run out again.
-    lingers_until: Instant,
 }
 
-/// How long after a lease has run out a root looks for others that do.
-const LINGERS: Nanos = Nanos::SECOND;
-
-impl Client {
-    /// A client that nobody waits for yet.
+impl Link {
+    /// A link that nobody waits for yet.
     pub fn new(service: &Service, dialect: Dialect) -> Outcome<Self> {
         let mut name = [0; 16];
         call::random(&mut name)?;
         let queue = call::register_queue(&format!("weir-{:032x}", u128::from_le_bytes(name)))?;
         Ok(Self {
-            exchange: Exchange::default(),
+            client: Client::new(service, dialect),
             queue,
             waking: false,
-            breaker: SharedBreaker::new(&service.cluster, &service.authority, dialect),
-            is_broken: false,
-            cold_keys: Allowance::new(service.cold_keys_per_second),
-            lingers_until: Instant::default(),
         })
-    }
-
-    /// Whether the service may be called.
-    pub fn permit(&mut self, service: &Service, now: Instant) -> Permit {
-        let permit = self.breaker.read(&mut Shared).permit(now, &service.breaker);
-        self.is_broken = permit != Permit::Call;
-        permit
-    }
-
-    /// Tells the breaker what became of a call.
-    pub fn tell(&mut self, service: &Service, event: Event, now: Instant) -> Option<Change> {
-        let change = self
-            .breaker
-            .tell(&mut Shared, event, now, &service.breaker)?;
-        self.is_broken = matches!(change, Change::Opened(..));
-        Some(change)
-    }
-
-    /// Whether anything is to be asked, or found out.
-    pub fn is_asking(&self) -> bool {
-        self.is_broken || self.exchange.is_wanting()
-    }
-
-    /// Remembers a pot whose lease runs out.
-    pub fn want(&mut self, question: Question, now: Instant) {
-        self.exchange.want(question);
-        self.lingers_until = now.plus(LINGERS);
-    }
-
-    /// Whether nothing is to be looked after, nor will be soon.
-    pub fn is_idle(&self, now: Instant) -> bool {
-        !self.is_asking() && self.lingers_until <= now
     }
 
     /// Wakes the root. Fails when it cannot be woken.

@@ -2,11 +2,12 @@
 
 use super::super::call::{self, Level};
 use super::super::meter::Registry;
-use super::super::service::{self, Client};
+use super::super::service::{self, Link};
 use super::super::shared::Shared;
 use super::{Pace, Resumed, Root};
-use crate::global::breaker::{Event, Permit};
-use crate::global::exchange::{Asking, Books};
+use crate::global::breaker;
+use crate::global::client::Turn;
+use crate::global::exchange::Books;
 use crate::global::lease::pots::Stats;
 use crate::global::parking::Round;
 use crate::global::wire::Fault;
@@ -14,7 +15,7 @@ use crate::limiter::Limiter;
 use crate::local::store::Dialect;
 use crate::log::{self, Incident, Told};
 use crate::metrics::ServiceCount;
-use crate::units::{Instant, Now};
+use crate::units::Now;
 
 impl Root {
     /// Makes ready to ask the service, where there is one.
@@ -22,18 +23,18 @@ impl Root {
     /// A host whose shared data is of the other dialect traps on a queue that its operator has not declared, and
     /// resumes no stream from a root: there `on_error` holds.
     #[inline(never)]
-    pub(super) fn open_client(&mut self, told: &mut Told) {
+    pub(super) fn open_link(&mut self, told: &mut Told) {
         let dialect = self.founding.map(|founding| founding.dialect);
         let Some(service) = &self.limiter.plan().service else {
             return;
         };
-        if self.client.is_some() {
+        if self.link.is_some() {
             return;
         }
         if dialect == Some(Dialect::ZeroOverwrites)
-            && let Ok(client) = Client::new(service, Dialect::ZeroOverwrites)
+            && let Ok(link) = Link::new(service, Dialect::ZeroOverwrites)
         {
-            self.client = Some(client);
+            self.link = Some(link);
         } else {
             told.tell(Incident::Service(Fault::Unreachable));
         }
@@ -41,10 +42,10 @@ impl Root {
 
     /// Asks for the streams that have woken the root.
     pub fn on_queue_ready(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
-        let Some(client) = &mut self.client else {
+        let Some(link) = &mut self.link else {
             return Vec::new();
         };
-        client.woken();
+        link.woken();
         self.set_pace(Pace::Watching);
         self.ask(registry, told)
     }
@@ -59,7 +60,7 @@ impl Root {
     ) -> Vec<Resumed> {
         let now = self.now_for_service(told);
         let service = &self.limiter.plan().service;
-        let (Some(client), Some(service)) = (&mut self.client, service) else {
+        let (Some(Link { client, .. }), Some(service)) = (&mut self.link, service) else {
             return Vec::new();
         };
         let Some(asked) = client.exchange.asked(number) else {
@@ -68,11 +69,8 @@ impl Root {
         let read = service::read(service.engine, asked, body_len);
         let (mut round, mut stats, mut shared) = (Round::default(), Stats::default(), Shared);
         let mut books = books(&self.limiter, &mut shared, now, &mut stats);
-        let heard = client
-            .exchange
-            .answered(number, read, &mut round, &mut books);
-        let at = now.unwrap_or_default().monotonic;
-        self.take_note(heard.event(), heard.fault, at, registry, told);
+        let (heard, change) = client.answered(number, read, &mut round, service, &mut books);
+        self.take_note(change, heard.fault, registry, told);
         self.meter.record_latency(heard.took, registry);
         if heard.unmatched {
             told.tell(Incident::Unmatched);
@@ -89,98 +87,61 @@ impl Root {
     /// Asks for what is needed, unless the service is to be left alone: then nobody waits for it.
     #[inline(never)]
     fn ask(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
-        if !self.client.as_ref().is_some_and(Client::is_asking) {
+        if !self.is_asking() {
             return Vec::new();
         }
         let now = self.now_for_service(told);
-        let plan = self.limiter.plan();
-        let (Some(client), Some(service)) = (&mut self.client, &plan.service) else {
-            return Vec::new();
-        };
-        let at = now.unwrap_or_default().monotonic;
-        let round = match client.permit(service, at) {
-            Permit::Wait(_) => Round::last(),
-            Permit::Probe => {
-                let _ = client.tell(service, Event::ProbeSent, at);
-                if let Some(probe) = client.exchange.probe() {
-                    self.call(vec![probe], Event::ProbeFailed, now, registry, told);
-                }
-                Round::last()
-            }
-            Permit::Call => match self.call_for_all(now, registry, told) {
-                true => Round::default(),
-                false => return Vec::new(),
-            },
-        };
-        self.serve(round, now, registry, told)
-    }
-
-    /// Calls for all that is needed; tells whether some who wait can be served without, or cannot be served.
-    #[inline(never)]
-    fn call_for_all(&mut self, now: Option<Now>, registry: &mut Registry, told: &mut Told) -> bool {
-        let (mut servable, mut stats, mut shared) = (false, Stats::default(), Shared);
-        loop {
-            let service = &self.limiter.plan().service;
-            let (Some(client), Some(service)) = (&mut self.client, service) else {
-                return false;
-            };
-            let mut books = books(&self.limiter, &mut shared, now, &mut stats);
-            let (asks, rest) = client.exchange.prepare(service, &mut books);
-            servable |= rest;
-            if asks.is_empty() {
-                break;
-            }
-            if !self.call(asks, Event::Failed, now, registry, told) {
-                servable = true;
-                break;
-            }
+        let mut turn = Turn::default();
+        while self.call(&mut turn, now, registry, told) {}
+        match turn.round() {
+            Some(round) => self.serve(round, now, registry, told),
+            None => Vec::new(),
         }
-        self.meter.count_pots(&stats, registry);
-        servable
     }
 
-    /// Makes a call, and tells whether it was begun: `failing` is what happened if not.
+    /// Makes the next call of a turn; tells whether there was one to make.
     #[inline(never)]
     fn call(
         &mut self,
-        asks: Vec<Asking>,
-        failing: Event,
+        turn: &mut Turn,
         now: Option<Now>,
         registry: &mut Registry,
         told: &mut Told,
     ) -> bool {
         let plan = self.limiter.plan();
-        let (Some(client), Some(service)) = (&mut self.client, &plan.service) else {
+        let (Some(Link { client, .. }), Some(service)) = (&mut self.link, &plan.service) else {
             return false;
         };
-        let at = now.unwrap_or_default().monotonic;
-        if let Ok(number) = service::send(plan, service, &asks) {
-            client.exchange.begun(number, asks, at);
-            self.meter.count_service(ServiceCount::Calls, 1, registry);
-            return true;
-        }
-        // No healthy host, or a circuit breaker of the proxy's own.
         let (mut stats, mut shared) = (Stats::default(), Shared);
         let mut books = books(&self.limiter, &mut shared, now, &mut stats);
-        client.exchange.not_begun(asks, &mut books);
+        let Some(asks) = client.next_call(turn, service, &mut books) else {
+            self.meter.count_pots(&stats, registry);
+            return false;
+        };
+        match service::send(plan, service, &asks) {
+            Ok(number) => {
+                client.begun(number, asks, now.unwrap_or_default().monotonic);
+                self.meter.count_service(ServiceCount::Calls, 1, registry);
+            }
+            // No healthy host, or a circuit breaker of the proxy's own.
+            Err(_) => {
+                let change = client.not_begun(turn, asks, service, &mut books);
+                self.take_note(change, Some(Fault::Unreachable), registry, told);
+            }
+        }
         self.meter.count_pots(&stats, registry);
-        self.take_note(failing, Some(Fault::Unreachable), at, registry, told);
-        false
+        true
     }
 
     /// Takes note of how a call ended.
     fn take_note(
         &mut self,
-        event: Event,
+        change: Option<breaker::Change>,
         fault: Option<Fault>,
-        now: Instant,
         registry: &mut Registry,
         told: &mut Told,
     ) {
-        let (Some(client), Some(service)) = (&mut self.client, &self.limiter.plan().service) else {
-            return;
-        };
-        if let Some(change) = client.tell(service, event, now) {
+        if let Some(change) = change {
             self.meter.record_breaker(change.state(), registry);
             call::log(Level::Warn, &log::breaker_line(change, fault));
         }
@@ -194,19 +155,25 @@ impl Root {
     /// Looks for who can be served meanwhile or has waited too long, and asks for who needs it.
     #[inline(never)]
     pub(super) fn watch(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
-        if let Some(client) = self.client.as_mut().filter(|client| client.is_waking()) {
+        if let Some(link) = self.link.as_mut().filter(|link| link.is_waking()) {
             // In case the message that was to wake the root is lost.
-            client.woken();
+            link.woken();
         }
         let now = self.now_for_service(told);
         let mut resumed = self.serve(Round::default(), now, registry, told);
         resumed.extend(self.ask(registry, told));
-        if let Some(client) = &self.client
-            && client.is_idle(now.unwrap_or_default().monotonic)
+        if let Some(link) = &self.link
+            && link.client.is_idle(now.unwrap_or_default().monotonic)
         {
             self.set_pace(Pace::Idle);
         }
         resumed
+    }
+
+    /// Whether anything is to be asked of the service, or found out.
+    pub(super) fn is_asking(&self) -> bool {
+        let link = self.link.as_ref();
+        link.is_some_and(|link| link.client.is_asking())
     }
 
     /// Both clocks: the service's windows are on the wall clock.

@@ -7,7 +7,7 @@ use super::super::shared::Shared;
 use super::{Pace, Resumed, Root, Verdict, conclude};
 use crate::engine::{Incidents, Low, Met};
 use crate::facts::Facts;
-use crate::global::breaker::Permit;
+use crate::global::client::Parks;
 use crate::global::parking::{Ready, Round};
 use crate::limiter::Request;
 use crate::log::Told;
@@ -25,35 +25,28 @@ impl Root {
         now: Option<Now>,
         facts: &mut Facts<'_, CurrentRequest>,
     ) -> bool {
-        let (Some(client), Some(service)) = (&mut self.client, &self.limiter.plan().service) else {
+        let (Some(link), Some(service)) = (&mut self.link, &self.limiter.plan().service) else {
             return false;
         };
         let since = now.unwrap_or_default().monotonic;
-        if client.exchange.parking.len() >= service.max_parked {
-            return false;
-        }
-        match client.permit(service, since) {
-            Permit::Call => {}
-            Permit::Wait(_) => return false,
-            Permit::Probe => {
-                for question in self.limiter.questions(met, facts) {
-                    client.exchange.know(question);
-                }
-                let _ = client.wake();
-                return false;
-            }
-        }
-        if cold && !client.cold_keys.admit(since) {
+        let parks = link.client.parks(service, cold, since, &mut Shared);
+        if parks == Parks::No {
             return false;
         }
         let questions = self.limiter.questions(met, facts);
-        if client.wake().is_err() {
+        let exchange = &mut link.client.exchange;
+        if parks == Parks::Probes {
+            questions
+                .into_iter()
+                .for_each(|question| exchange.know(question));
+            let _ = link.wake();
             return false;
         }
-        client
-            .exchange
-            .parking
-            .park(stream, met.to_vec(), questions, since);
+        if link.wake().is_err() {
+            return false;
+        }
+        let parking = &mut link.client.exchange.parking;
+        parking.park(stream, met.to_vec(), questions, since);
         true
     }
 
@@ -66,18 +59,19 @@ impl Root {
         now: Option<Now>,
         facts: &mut Facts<'_, CurrentRequest>,
     ) {
-        let Some(client) = self.client.as_mut().filter(|_| !low.is_empty()) else {
+        let Some(link) = self.link.as_mut().filter(|_| !low.is_empty()) else {
             return;
         };
         for question in self.limiter.questions(met, facts) {
             let (rule, limit) = (question.rule, question.limit);
             if low.contains(&Low { rule, limit }) {
-                client.want(question, now.unwrap_or_default().monotonic);
+                let now = now.unwrap_or_default().monotonic;
+                link.client.want(question, now);
             }
         }
         if self.pace == Pace::Idle {
             // Should it fail, who finds the pot empty tries again.
-            let _ = client.wake();
+            let _ = link.wake();
         }
     }
 
@@ -102,8 +96,9 @@ impl Root {
             }
             match self.decide_parked(&ready, now, registry, told) {
                 Verdict::Parked => {
-                    if let Some(client) = &mut self.client {
-                        client.exchange.parking.wait_on(&mut round, ready);
+                    if let Some(link) = &mut self.link {
+                        let parking = &mut link.client.exchange.parking;
+                        parking.wait_on(&mut round, ready);
                     }
                 }
                 Verdict::Answered => round.refund(&ready),
@@ -126,8 +121,8 @@ impl Root {
 
     fn next_ready(&mut self, round: &mut Round, now: Instant) -> Option<Ready> {
         let max_wait = self.limiter.plan().service.as_ref()?.max_wait;
-        let client = self.client.as_mut()?;
-        client.exchange.parking.next_ready(round, now, max_wait)
+        let parking = &mut self.link.as_mut()?.client.exchange.parking;
+        parking.next_ready(round, now, max_wait)
     }
 
     /// Decides about a request that waited, whose stream is the effective context.
@@ -179,8 +174,8 @@ impl Root {
 
     /// Forgets a stream that has gone.
     pub fn on_gone(&mut self, stream: u32) {
-        if let Some(client) = &mut self.client {
-            client.exchange.parking.leave(stream);
+        if let Some(link) = &mut self.link {
+            link.client.exchange.parking.leave(stream);
         }
     }
 

@@ -1,0 +1,201 @@
+//! When one worker asks its rate limit service, and who may wait for it.
+//!
+//! It says what is to be sent, and is told whether that was begun and what came back; whoever drives it only carries
+//! messages. A [`Turn`] is one time of asking.
+
+use super::breaker::{Change, Event, Permit, SharedBreaker};
+use super::exchange::{Asking, Books, Exchange, Heard};
+use super::parking::{Question, Round};
+use super::wire::{Fault, Told};
+use crate::local::allowance::Allowance;
+use crate::local::store::{Dialect, SharedData};
+use crate::plan::Service;
+use crate::units::{Instant, Nanos};
+
+/// How long after a lease has run out a worker looks for others that do.
+const LINGERS: Nanos = Nanos::SECOND;
+
+/// What one worker has with its service.
+#[derive(Debug)]
+pub struct Client {
+    /// What is asked, and for whom.
+    pub exchange: Exchange,
+    breaker: SharedBreaker,
+    /// Whether the breaker was not closed when it was last looked at.
+    is_broken: bool,
+    /// How many first calls for keys there may be.
+    cold_keys: Allowance,
+    /// Until then leases are likely to run out again.
+    lingers_until: Instant,
+}
+
+/// Whether a request may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Parks {
+    /// It may.
+    Yes,
+    /// It may not: too many do, or the service is left alone.
+    No,
+    /// It may not, but it is time to see whether the service is back, by what the request would have asked.
+    Probes,
+}
+
+/// One time of asking.
+#[derive(Debug, Default)]
+pub struct Turn {
+    permit: Option<Permit>,
+    /// Whether some who wait can be served as it is, or cannot be served at all.
+    is_servable: bool,
+    is_over: bool,
+}
+
+impl Client {
+    /// A client that nobody waits for yet.
+    #[must_use]
+    pub fn new(service: &Service, dialect: Dialect) -> Self {
+        Self {
+            exchange: Exchange::default(),
+            breaker: SharedBreaker::new(&service.cluster, &service.authority, dialect),
+            is_broken: false,
+            cold_keys: Allowance::new(service.cold_keys_per_second),
+            lingers_until: Instant::default(),
+        }
+    }
+
+    /// Whether anything is to be asked, or found out.
+    #[must_use]
+    pub fn is_asking(&self) -> bool {
+        self.is_broken || self.exchange.is_wanting()
+    }
+
+    /// Whether nothing is to be looked after, nor will be soon.
+    #[must_use]
+    pub fn is_idle(&self, now: Instant) -> bool {
+        !self.is_asking() && self.lingers_until <= now
+    }
+
+    /// Remembers a pot whose lease runs out.
+    pub fn want(&mut self, question: Question, now: Instant) {
+        self.exchange.want(question);
+        self.lingers_until = now.plus(LINGERS);
+    }
+
+    /// Whether a request may wait; `cold` is whether it is the first of a key.
+    pub fn parks(
+        &mut self,
+        service: &Service,
+        cold: bool,
+        now: Instant,
+        data: &mut impl SharedData,
+    ) -> Parks {
+        if self.exchange.parking.len() >= service.max_parked {
+            return Parks::No;
+        }
+        match self.permit(service, now, data) {
+            Permit::Call if cold && !self.cold_keys.admit(now) => Parks::No,
+            Permit::Call => Parks::Yes,
+            Permit::Probe => Parks::Probes,
+            Permit::Wait(_) => Parks::No,
+        }
+    }
+
+    /// What is to be sent next in this turn, of which [`Self::begun`] or [`Self::not_begun`] must be told.
+    pub fn next_call(
+        &mut self,
+        turn: &mut Turn,
+        service: &Service,
+        books: &mut Books<'_, impl SharedData>,
+    ) -> Option<Vec<Asking>> {
+        if turn.is_over {
+            return None;
+        }
+        let now = books.now.monotonic;
+        let permit = turn
+            .permit
+            .unwrap_or_else(|| self.permit(service, now, books.data));
+        turn.permit = Some(permit);
+        let asks = match permit {
+            Permit::Wait(_) => Vec::new(),
+            Permit::Probe => {
+                turn.is_over = true;
+                let sent = Event::ProbeSent;
+                let _ = self.breaker.tell(books.data, sent, now, &service.breaker);
+                self.exchange.probe().into_iter().collect()
+            }
+            Permit::Call => {
+                let (asks, is_servable) = self.exchange.prepare(service, books);
+                turn.is_servable |= is_servable;
+                asks
+            }
+        };
+        turn.is_over |= asks.is_empty();
+        Some(asks).filter(|asks| !asks.is_empty())
+    }
+
+    /// Notes that what was to be sent was begun.
+    pub fn begun(&mut self, number: u32, asks: Vec<Asking>, sent: Instant) {
+        self.exchange.begun(number, asks, sent);
+    }
+
+    /// Notes that what was to be sent could not be, which ends the turn; tells what that did to the breaker.
+    pub fn not_begun(
+        &mut self,
+        turn: &mut Turn,
+        asks: Vec<Asking>,
+        service: &Service,
+        books: &mut Books<'_, impl SharedData>,
+    ) -> Option<Change> {
+        turn.is_over = true;
+        turn.is_servable = true;
+        let event = match turn.permit {
+            Some(Permit::Probe) => Event::ProbeFailed,
+            _ => Event::Failed,
+        };
+        self.exchange.not_begun(asks, books);
+        self.tell(service, event, books)
+    }
+
+    /// Takes in the answer to a call, and tells what it did to the breaker.
+    pub fn answered(
+        &mut self,
+        number: u32,
+        told: Result<Vec<Result<Told, Fault>>, Fault>,
+        round: &mut Round,
+        service: &Service,
+        books: &mut Books<'_, impl SharedData>,
+    ) -> (Heard, Option<Change>) {
+        let heard = self.exchange.answered(number, told, round, books);
+        let change = self.tell(service, heard.event(), books);
+        (heard, change)
+    }
+
+    fn permit(&mut self, service: &Service, now: Instant, data: &mut impl SharedData) -> Permit {
+        let permit = self.breaker.read(data).permit(now, &service.breaker);
+        self.is_broken = permit != Permit::Call;
+        permit
+    }
+
+    fn tell(
+        &mut self,
+        service: &Service,
+        event: Event,
+        books: &mut Books<'_, impl SharedData>,
+    ) -> Option<Change> {
+        let (data, now) = (&mut *books.data, books.now.monotonic);
+        let change = self.breaker.tell(data, event, now, &service.breaker)?;
+        self.is_broken = matches!(change, Change::Opened(..));
+        Some(change)
+    }
+}
+
+impl Turn {
+    /// The look at those who wait that is due after it, if any: the last one where the service is left alone.
+    #[must_use]
+    pub fn round(self) -> Option<Round> {
+        match self.permit? {
+            Permit::Wait(_) | Permit::Probe => Some(Round::last()),
+            Permit::Call => self.is_servable.then(Round::default),
+        }
+    }
+}

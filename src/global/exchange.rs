@@ -14,7 +14,7 @@ use crate::local::store::SharedData;
 use crate::plan::Service;
 use crate::units::{Instant, Nanos};
 
-/// The most asks in one call: to 256 a real service took 8 to 18 ms to answer, of the 20 that a request waits by default.
+/// The most asks in one call, and the most pots that are looked at for one: to 256 a real service took 8 to 18 ms to answer, of the 20 that a request waits by default.
 const MOST_ASKS: usize = 64;
 
 /// The most pots that are remembered for being low. Who is forgotten says so again, as long as requests come.
@@ -158,9 +158,16 @@ impl Exchange {
                 purpose: Purpose::Request(stream, at),
             });
         }
-        let (needs, rest) = self.needs(most.saturating_sub(asks.len()));
+        let (needs, rest) = self.needs();
         self.wanted = rest;
         for (pot, question, waiting) in needs {
+            if asks.len() >= most {
+                // Those who wait are found again.
+                if waiting.first == 0 {
+                    self.wanted.push(question);
+                }
+                continue;
+            }
             let Some(leased) = books.leased(&question) else {
                 continue;
             };
@@ -251,8 +258,10 @@ impl Exchange {
         heard
     }
 
-    /// What up to `most` pots need that no call of this worker asks for, and what nobody will ask for now.
-    fn needs(&mut self, most: usize) -> (Vec<(u64, Question, Waiting)>, Vec<Question>) {
+    /// What may be needed of pots that no call of this worker asks for, and what nobody will look at now.
+    ///
+    /// More of them than a call asks: those that turn out to need nothing must not hold up the others.
+    fn needs(&mut self) -> (Vec<(u64, Question, Waiting)>, Vec<Question>) {
         let mut needs: Vec<(u64, Question, Waiting)> = Vec::new();
         let calls = &self.calls;
         let is_asked = |pot: u64| {
@@ -262,7 +271,7 @@ impl Exchange {
         for (pot, question) in self.parking.served_by_pots() {
             if let Some((.., waiting)) = needs.iter_mut().find(|(known, ..)| *known == pot) {
                 waiting.all += 1;
-            } else if needs.len() < most && !is_asked(pot) {
+            } else if needs.len() < MOST_ASKS && !is_asked(pot) {
                 let waiting = Waiting { all: 1, first: 1 };
                 needs.push((pot, question.clone(), waiting));
             }
@@ -273,7 +282,7 @@ impl Exchange {
             if is_asked(pot) || needs.iter().any(|(known, ..)| *known == pot) {
                 continue;
             }
-            if needs.len() < most {
+            if needs.len() < MOST_ASKS {
                 needs.push((pot, question, Waiting::default()));
             } else {
                 rest.push(question);

@@ -26,11 +26,17 @@ struct World {
 impl World {
     /// A rule of 1,000 a minute by leases, and one of 10 an hour that asks for each request.
     fn new() -> Self {
-        let plan = r#"{"limiter": {"engine": "envoy_ratelimit", "cluster": "c", "proxies": 2},
+        Self::of("envoy_ratelimit")
+    }
+
+    fn of(engine: &str) -> Self {
+        let plan = format!(
+            r#"{{"limiter": {{"engine": "{engine}", "cluster": "c", "proxies": 2}},
             "rules": [
-                {"name": "a", "global": {}, "limits": [{"requests": 1000, "per": "1m"}]},
-                {"name": "b", "global": {"mode": "per_request"}, "key": ["path"],
-                    "limits": [{"requests": 10, "per": "1h"}]}]}"#;
+                {{"name": "a", "global": {{}}, "limits": [{{"requests": 1000, "per": "1m"}}]}},
+                {{"name": "b", "global": {{"mode": "per_request"}}, "key": ["path"],
+                    "limits": [{{"requests": 10, "per": "1h"}}]}}]}}"#
+        );
         let dialect = Dialect::ZeroOverwrites;
         Self {
             plan: config::load(plan.as_bytes(), &|_| None).unwrap(),
@@ -150,6 +156,21 @@ fn all_who_wait_are_asked_for_in_one_call_and_once() {
     assert_eq!(world.tokens(), 2);
     assert_eq!(world.ready(), [(1, true), (2, true), (3, true)]);
     assert!(world.answer(7, Err(Fault::Timeout)).fault.is_none());
+}
+
+#[test]
+fn a_pot_that_needs_nothing_holds_up_no_other() {
+    let mut world = World::of("limitador");
+    world.park(1, vec![leased()]);
+    assert_eq!(world.call(7), (vec![1], false));
+    let _ = world.answer(7, Ok(vec![Ok(granted(1_000, 900))]));
+    // Of the one there is enough now, of the other nothing, and a call asks for one only.
+    let other = Question {
+        pot: Some(POT + 1),
+        ..leased()
+    };
+    world.park(2, vec![leased(), other]);
+    assert_eq!(world.call(8), (vec![1], true));
 }
 
 #[test]

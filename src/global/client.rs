@@ -119,9 +119,11 @@ impl Client {
             Permit::Wait(_) => Vec::new(),
             Permit::Probe => {
                 turn.is_over = true;
-                let sent = Event::ProbeSent;
-                let _ = self.breaker.tell(books.data, sent, now, &service.breaker);
-                self.exchange.probe().into_iter().collect()
+                // Who has nothing to ask leaves it to a worker that has, or to the next request.
+                let probe = self.exchange.probe();
+                let (breaker, terms) = (&self.breaker, &service.breaker);
+                let probe = probe.filter(|_| breaker.begin_probe(books.data, now, terms));
+                probe.into_iter().collect()
             }
             Permit::Call => {
                 let (asks, is_servable) = self.exchange.prepare(service, books);
@@ -199,3 +201,6 @@ impl Turn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The breaker that all workers of a proxy share, in shared data.
 
-use super::{Breaker, Change, Event, Terms};
+use super::{Breaker, Change, Event, Permit, Terms};
 use crate::local::store::{Dialect, Fault, SharedData, Swap, checksum};
 use crate::local::transaction::MAX_SWAPS;
 use crate::units::Instant;
@@ -54,6 +54,25 @@ impl SharedBreaker {
             }
         }
         None
+    }
+
+    /// Begins a probe; false when it is not time for one, or somebody else's is under way.
+    pub fn begin_probe(&self, data: &mut impl SharedData, now: Instant, terms: &Terms) -> bool {
+        for _ in 0..MAX_SWAPS {
+            let Ok((before, cas)) = self.load(data) else {
+                return false;
+            };
+            if before.permit(now, terms) != Permit::Probe {
+                return false;
+            }
+            let (probing, _) = before.after(Event::ProbeSent, now, terms, 0);
+            match data.set(&self.key, &probing.encode().to_le_bytes(), cas) {
+                Ok(Swap::Done) => return true,
+                Ok(Swap::Lost) => {}
+                Err(_) => return false,
+            }
+        }
+        false
     }
 
     fn load(&self, data: &mut impl SharedData) -> Result<(Breaker, u32), Fault> {

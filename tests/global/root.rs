@@ -194,6 +194,11 @@ impl Root {
 
     pub fn on_tick(&mut self, world: &mut World) {
         world.later(self.pace, Event::Ticks(self.at, self.beat));
+        self.watch(world);
+    }
+
+    /// Looks for who can be served meanwhile or has waited too long, and asks for who needs it.
+    pub fn watch(&mut self, world: &mut World) {
         if self.pace == WATCHING || self.client.is_asking() {
             self.is_waking = false;
             self.serve(world, Round::default(), &[]);

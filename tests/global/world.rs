@@ -220,23 +220,25 @@ impl World {
         }
     }
 
-    /// A request comes to some worker of a proxy that is not at work.
-    fn request(&mut self, proxy: usize, invented: bool) {
+    /// The root that has the requests of some worker of a proxy that is not at work.
+    fn free(&mut self, proxy: usize) -> Option<At> {
         let workers = &self.proxies[proxy].workers;
-        let is_free = |worker: &usize| workers[*worker].roots.iter().all(Option::is_some);
-        let free: Vec<usize> = (0..workers.len()).filter(is_free).collect();
-        if free.is_empty() {
-            return;
-        }
-        let worker = free[self.chance.below(free.len() as u64) as usize];
+        let is_free = |worker: &&Worker| worker.roots.iter().all(Option::is_some);
+        let free: Vec<&Worker> = workers.iter().filter(is_free).collect();
+        let count = (free.len() as u64).max(1);
+        let worker = free.get(self.chance.below(count) as usize)?;
+        Some(worker.roots.last()?.as_ref()?.at)
+    }
+
+    /// A request comes to some worker of a proxy.
+    fn request(&mut self, proxy: usize, invented: bool) {
+        let Some(at) = self.free(proxy) else { return };
         self.invented += u64::from(invented);
         let key = match invented {
             true => 1_000_000 + self.invented,
             false => self.chance.below(self.course.keys),
         };
         let stream = Stream::new(key, self.chance.below(10), self.time);
-        let worker = &self.proxies[proxy].workers[worker];
-        let at = worker.roots.last().unwrap().as_ref().unwrap().at;
         self.record.offered += 1;
         self.with(at, |root, world| root.on_request(world, stream));
     }
@@ -420,15 +422,21 @@ impl World {
         self.record.breakers.push((proxy, self.time, change));
     }
 
-    /// Another worker comes first, with a request that would have come a little later.
+    /// Another worker comes first: with a look at who waits, or a request that would have come a little later.
     fn cross(&mut self, proxy: usize) {
-        let may_cross = self.crossed < 3 && self.proxies[proxy].early < MOST_EARLY;
-        if may_cross && self.chance.share() < self.course.crossings {
-            self.crossed += 1;
+        if self.crossed >= 3 || self.chance.share() >= self.course.crossings {
+            return;
+        }
+        self.crossed += 1;
+        if self.chance.below(4) == 0 {
+            if let Some(at) = self.free(proxy) {
+                self.with(at, |root, world| root.watch(world));
+            }
+        } else if self.proxies[proxy].early < MOST_EARLY {
             self.proxies[proxy].early += 1;
             self.request(proxy, false);
-            self.crossed -= 1;
         }
+        self.crossed -= 1;
     }
 
     /// What the run has seen, once those are counted who still wait.

@@ -37,6 +37,17 @@ pub struct Plan {
     pub service: Option<Service>,
 }
 
+impl Plan {
+    /// A limit of which leases are taken; `None` for any other.
+    #[must_use]
+    pub fn leased(&self, rule: usize, limit: usize) -> Option<&Leased> {
+        match &self.rules.get(rule)?.global {
+            Some(Global::Lease(leased)) => leased.get(limit),
+            Some(Global::PerRequest(_)) | None => None,
+        }
+    }
+}
+
 /// A rate limit service, and how it is asked.
 #[derive(Debug)]
 pub struct Service {

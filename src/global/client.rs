@@ -9,7 +9,7 @@ use super::parking::{Question, Round};
 use super::wire::{Fault, Told};
 use crate::local::allowance::Allowance;
 use crate::local::store::{Dialect, SharedData};
-use crate::plan::Service;
+use crate::plan::{Plan, Service};
 use crate::units::{Instant, Nanos};
 
 /// How long after a lease has run out a worker looks for others that do.
@@ -65,19 +65,19 @@ impl Client {
 
     /// Whether anything is to be asked, or found out.
     #[must_use]
-    pub fn is_asking(&self) -> bool {
-        self.is_broken || self.exchange.is_wanting()
+    pub fn is_asking(&self, now: Instant) -> bool {
+        self.is_broken || self.exchange.is_wanting(now)
     }
 
     /// Whether nothing is to be looked after, nor will be soon.
     #[must_use]
     pub fn is_idle(&self, now: Instant) -> bool {
-        !self.is_asking() && self.lingers_until <= now
+        !self.is_asking(now) && self.lingers_until <= now
     }
 
     /// Remembers a pot whose lease runs out.
-    pub fn want(&mut self, question: Question, now: Instant) {
-        self.exchange.want(question);
+    pub fn want(&mut self, question: Question, plan: &Plan, now: Instant) {
+        self.exchange.want(question, plan, now);
         self.lingers_until = now.plus(LINGERS);
     }
 

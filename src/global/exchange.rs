@@ -11,7 +11,7 @@ use super::parking::{Grant, Parking, Question, Reply, Round, quota};
 use super::wire::{Fault, Told};
 use crate::engine::Direct;
 use crate::local::store::SharedData;
-use crate::plan::Service;
+use crate::plan::{Plan, Service};
 use crate::units::{Instant, Nanos};
 
 /// The most asks in one call, and the most pots that are looked at for one: to 256 a real service took 8 to 18 ms to answer, of the 20 that a request waits by default.
@@ -29,13 +29,21 @@ pub struct Exchange {
     /// Who waits.
     pub parking: Parking,
     /// Pots whose leases run out, though nobody waits.
-    wanted: Vec<Question>,
+    wanted: Vec<Wanted>,
     /// Under way.
     calls: Vec<Call>,
     /// How long calls take, smoothed.
     rtt: Nanos,
     /// What was last answered with a limit.
     known: Option<Question>,
+}
+
+/// A pot whose lease runs out.
+#[derive(Debug)]
+struct Wanted {
+    question: Question,
+    /// When it is asked for at the latest, unless nobody asks for anything.
+    due: Instant,
 }
 
 /// A call under way.
@@ -107,10 +115,11 @@ impl Default for Exchange {
 }
 
 impl Exchange {
-    /// Whether anybody waits, or a lease runs out.
+    /// Whether anybody waits, or a lease has run out for so long that it should not wait for others any more.
     #[must_use]
-    pub fn is_wanting(&self) -> bool {
-        !self.parking.is_empty() || !self.wanted.is_empty()
+    pub fn is_wanting(&self, now: Instant) -> bool {
+        let is_due = |wanted: &Wanted| wanted.due <= now;
+        !self.parking.is_empty() || self.wanted.iter().any(is_due)
     }
 
     /// Keeps something to probe the service with, unless there is.
@@ -118,11 +127,17 @@ impl Exchange {
         self.known.get_or_insert(question);
     }
 
-    /// Remembers a pot whose lease runs out.
-    pub fn want(&mut self, question: Question) {
-        let is_known = self.wanted.iter().any(|wanted| wanted.pot == question.pot);
-        if !is_known && self.wanted.len() < MOST_WANTED {
-            self.wanted.push(question);
+    /// Remembers a pot whose lease runs out. It is asked for with whatever is asked next, or else after a small part
+    /// of the time that a lease lasts: so one call refills all pots that run out meanwhile.
+    pub fn want(&mut self, question: Question, plan: &Plan, now: Instant) {
+        let mut wanted = self.wanted.iter();
+        let is_known = wanted.any(|wanted| wanted.question.pot == question.pot);
+        if is_known || self.wanted.len() >= MOST_WANTED {
+            return;
+        }
+        if let Some(leased) = plan.leased(question.rule, question.limit) {
+            let due = now.plus(Nanos(leased.share.horizon(self.rtt).0 / 32));
+            self.wanted.push(Wanted { question, due });
         }
     }
 
@@ -164,15 +179,16 @@ impl Exchange {
             if asks.len() >= most {
                 // Those who wait are found again.
                 if waiting.first == 0 {
-                    self.wanted.push(question);
+                    let due = now;
+                    self.wanted.push(Wanted { question, due });
                 }
                 continue;
             }
             let Some(leased) = books.leased(&question) else {
                 continue;
             };
-            let (share, now) = (leased.share, books.now);
-            match books.change(pot, |pot| pot.next(&share, now, waiting, way)) {
+            let (share, both) = (leased.share, books.now);
+            match books.change(pot, |pot| pot.next(&share, both, waiting, way)) {
                 Some(Next::Debit(debit)) => asks.push(Asking {
                     question,
                     hits: debit.hits(),
@@ -261,7 +277,7 @@ impl Exchange {
     /// What may be needed of pots that no call of this worker asks for, and what nobody will look at now.
     ///
     /// More of them than a call asks: those that turn out to need nothing must not hold up the others.
-    fn needs(&mut self) -> (Vec<(u64, Question, Waiting)>, Vec<Question>) {
+    fn needs(&mut self) -> (Vec<(u64, Question, Waiting)>, Vec<Wanted>) {
         let mut needs: Vec<(u64, Question, Waiting)> = Vec::new();
         let calls = &self.calls;
         let is_asked = |pot: u64| {
@@ -277,7 +293,7 @@ impl Exchange {
             }
         }
         let mut rest = Vec::new();
-        for question in std::mem::take(&mut self.wanted) {
+        for Wanted { question, due } in std::mem::take(&mut self.wanted) {
             let Some(pot) = question.pot else { continue };
             if is_asked(pot) || needs.iter().any(|(known, ..)| *known == pot) {
                 continue;
@@ -285,7 +301,7 @@ impl Exchange {
             if needs.len() < MOST_ASKS {
                 needs.push((pot, question, Waiting::default()));
             } else {
-                rest.push(question);
+                rest.push(Wanted { question, due });
             }
         }
         (needs, rest)

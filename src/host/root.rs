@@ -197,7 +197,7 @@ impl Root {
     pub fn on_tick(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
         let mut resumed = Vec::new();
         self.elapsed_ms = self.elapsed_ms.saturating_add(self.pace.millis());
-        if self.pace == Pace::Watching || self.is_asking() {
+        if self.link.is_some() {
             resumed = self.watch(registry, told);
         }
         if self.elapsed_ms >= Pace::Idle.millis() {

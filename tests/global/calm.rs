@@ -58,7 +58,7 @@ fn a_hundred_a_minute() {
 
 #[test]
 fn a_thousand_a_minute() {
-    holds(1_000, [5, 5], [1.5, 4.5], 3.5);
+    holds(1_000, [5, 5], [1.5, 4.5], 4.5);
 }
 
 #[test]

@@ -172,7 +172,8 @@ impl Root {
         for question in self.limiter.questions(met, &mut Facts::new(stream)) {
             let (rule, limit) = (question.rule, question.limit);
             if low.contains(&Low { rule, limit }) {
-                self.client.want(question, now(world.time).monotonic);
+                self.client
+                    .want(question, self.limiter.plan(), now(world.time).monotonic);
             }
         }
         if self.pace == IDLE {
@@ -199,13 +200,11 @@ impl Root {
 
     /// Looks for who can be served meanwhile or has waited too long, and asks for who needs it.
     pub fn watch(&mut self, world: &mut World) {
-        if self.pace == WATCHING || self.client.is_asking() {
-            self.is_waking = false;
-            self.serve(world, Round::default(), &[]);
-            self.ask(world);
-            if self.client.is_idle(now(world.time).monotonic) {
-                self.set_pace(world, IDLE);
-            }
+        self.is_waking = false;
+        self.serve(world, Round::default(), &[]);
+        self.ask(world);
+        if self.client.is_idle(now(world.time).monotonic) {
+            self.set_pace(world, IDLE);
         }
     }
 
@@ -219,7 +218,7 @@ impl Root {
 
     /// Asks for what is needed, unless the service is to be left alone: then nobody waits for it.
     fn ask(&mut self, world: &mut World) {
-        if !self.client.is_asking() {
+        if !self.client.is_asking(now(world.time).monotonic) {
             return;
         }
         let mut turn = Turn::default();

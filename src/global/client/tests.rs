@@ -113,7 +113,10 @@ fn a_breaker_that_one_worker_opens_is_open_for_all() {
     world.open(0);
     for worker in [0, 1] {
         assert_eq!(world.parks(worker, false), Parks::No);
-        assert!(world.clients[worker].is_asking(), "it is to be found out");
+        assert!(
+            world.clients[worker].is_asking(world.now.monotonic),
+            "it is to be found out"
+        );
         assert_eq!(world.turn(worker), (vec![], true));
     }
 }

@@ -9,7 +9,7 @@ use crate::global::parking::Question;
 use crate::global::wire::Told;
 use crate::local::limit::Limit;
 use crate::local::store::SharedData;
-use crate::plan::{Global, Plan};
+use crate::plan::Plan;
 use crate::units::{Instant, Now};
 
 /// Where pots are, and the time: what an exchange works with.
@@ -89,9 +89,6 @@ impl<'b, D: SharedData> Books<'b, D> {
 
     /// The limit that a question is about, as leases are taken of it.
     pub fn leased(&self, question: &Question) -> Option<&'b Leased> {
-        match &self.plan.rules.get(question.rule)?.global {
-            Some(Global::Lease(leased)) => leased.get(question.limit),
-            Some(Global::PerRequest(_)) | None => None,
-        }
+        self.plan.leased(question.rule, question.limit)
     }
 }

@@ -188,14 +188,17 @@ fn a_lease_that_runs_out_is_asked_for_by_one_worker_at_a_time() {
             .change(data, POT, now, stats, |pot| pot.spend(now, 1));
     };
     spend(&mut world);
-    assert!(!world.exchange.is_wanting());
+    assert!(!world.exchange.is_wanting(now));
     for _ in 0..2 {
-        world.exchange.want(leased());
+        world.exchange.want(leased(), &world.plan, now);
     }
+    // Another may run out in the meantime, and be asked for by the same call.
+    let due = now.plus(Nanos(300 * Nanos::MILLISECOND.0 / 32));
+    assert!(!world.exchange.is_wanting(now) && world.exchange.is_wanting(due));
     let (hits, _) = world.call(8);
     assert_eq!(hits.len(), 1);
-    assert!(hits[0] > 0 && !world.exchange.is_wanting());
-    world.exchange.want(leased());
+    assert!(hits[0] > 0 && !world.exchange.is_wanting(due));
+    world.exchange.want(leased(), &world.plan, now);
     assert_eq!(world.call(9), (vec![], false));
 }
 

@@ -15,7 +15,7 @@ use crate::limiter::Limiter;
 use crate::local::store::Dialect;
 use crate::log::{self, Incident, Told};
 use crate::metrics::ServiceCount;
-use crate::units::Now;
+use crate::units::{Instant, Now};
 
 impl Root {
     /// Makes ready to ask the service, where there is one.
@@ -87,10 +87,10 @@ impl Root {
     /// Asks for what is needed, unless the service is to be left alone: then nobody waits for it.
     #[inline(never)]
     fn ask(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
-        if !self.is_asking() {
+        let now = self.now_for_service(told);
+        if !self.is_asking(now.unwrap_or_default().monotonic) {
             return Vec::new();
         }
-        let now = self.now_for_service(told);
         let mut turn = Turn::default();
         while self.call(&mut turn, now, registry, told) {}
         match turn.round() {
@@ -171,9 +171,9 @@ impl Root {
     }
 
     /// Whether anything is to be asked of the service, or found out.
-    pub(super) fn is_asking(&self) -> bool {
+    fn is_asking(&self, now: Instant) -> bool {
         let link = self.link.as_ref();
-        link.is_some_and(|link| link.client.is_asking())
+        link.is_some_and(|link| link.client.is_asking(now))
     }
 
     /// Both clocks: the service's windows are on the wall clock.

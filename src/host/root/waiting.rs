@@ -66,7 +66,7 @@ impl Root {
             let (rule, limit) = (question.rule, question.limit);
             if low.contains(&Low { rule, limit }) {
                 let now = now.unwrap_or_default().monotonic;
-                link.client.want(question, now);
+                link.client.want(question, self.limiter.plan(), now);
             }
         }
         if self.pace == Pace::Idle {

@@ -188,14 +188,26 @@ impl Exchange {
                 continue;
             };
             let (share, both) = (leased.share, books.now);
-            match books.change(pot, |pot| pot.next(&share, both, waiting, way)) {
-                Some(Next::Debit(debit)) => asks.push(Asking {
-                    question,
-                    hits: debit.hits(),
-                    purpose: Purpose::Lease(pot, debit),
-                }),
-                Some(Next::Rest) => servable |= waiting.first > 0,
-                Some(Next::Wait) | None => {}
+            let mut waiting = waiting;
+            while asks.len() < most {
+                match books.change(pot, |pot| pot.next(&share, both, waiting, way)) {
+                    Some(Next::Debit(debit)) => {
+                        waiting.asked = waiting.asked.saturating_add(debit.tokens);
+                        asks.push(Asking {
+                            question: question.clone(),
+                            hits: debit.hits(),
+                            purpose: Purpose::Lease(pot, debit),
+                        });
+                        if waiting.asked >= waiting.all {
+                            break;
+                        }
+                    }
+                    Some(Next::Rest) => {
+                        servable |= waiting.first > 0;
+                        break;
+                    }
+                    Some(Next::Wait) | None => break,
+                }
             }
         }
         (asks, servable)
@@ -274,28 +286,34 @@ impl Exchange {
         heard
     }
 
-    /// What may be needed of pots that no call of this worker asks for, and what nobody will look at now.
+    /// What may be needed of pots beyond what calls of this worker ask for, and what nobody will look at now.
     ///
     /// More of them than a call asks: those that turn out to need nothing must not hold up the others.
     fn needs(&mut self) -> (Vec<(u64, Question, Waiting)>, Vec<Wanted>) {
-        let mut needs: Vec<(u64, Question, Waiting)> = Vec::new();
-        let calls = &self.calls;
-        let is_asked = |pot: u64| {
-            let mut asks = calls.iter().flat_map(|call| &call.asks);
-            asks.any(|asking| asking.question.pot == Some(pot))
-        };
+        let wanted = std::mem::take(&mut self.wanted);
+        let mut waited_for: Vec<(u64, &Question, Waiting)> = Vec::new();
+        let mut unasked = 0;
         for (pot, question) in self.parking.served_by_pots() {
-            if let Some((.., waiting)) = needs.iter_mut().find(|(known, ..)| *known == pot) {
+            let mut known = waited_for.iter_mut();
+            if let Some((.., waiting)) = known.find(|(known, ..)| *known == pot) {
                 waiting.all += 1;
-            } else if needs.len() < MOST_ASKS && !is_asked(pot) {
-                let waiting = Waiting { all: 1, first: 1 };
-                needs.push((pot, question.clone(), waiting));
+                continue;
+            }
+            let asked = self.asked_for(pot);
+            unasked += usize::from(asked == 0);
+            if asked > 0 || unasked <= MOST_ASKS {
+                let (all, first) = (1, 1);
+                waited_for.push((pot, question, Waiting { all, first, asked }));
             }
         }
+        let is_open = |waiting: &Waiting| waiting.asked == 0 || waiting.asked < waiting.all;
+        let open = waited_for.iter().filter(|(.., waiting)| is_open(waiting));
+        let open = open.map(|(pot, question, waiting)| (*pot, (*question).clone(), *waiting));
+        let mut needs: Vec<(u64, Question, Waiting)> = open.collect();
         let mut rest = Vec::new();
-        for Wanted { question, due } in std::mem::take(&mut self.wanted) {
+        for Wanted { question, due } in wanted {
             let Some(pot) = question.pot else { continue };
-            if is_asked(pot) || needs.iter().any(|(known, ..)| *known == pot) {
+            if self.asked_for(pot) > 0 || needs.iter().any(|(known, ..)| *known == pot) {
                 continue;
             }
             if needs.len() < MOST_ASKS {
@@ -305,6 +323,16 @@ impl Exchange {
             }
         }
         (needs, rest)
+    }
+
+    /// What calls under way ask for a pot.
+    fn asked_for(&self, pot: u64) -> u32 {
+        let asks = self.calls.iter().flat_map(|call| &call.asks);
+        let tokens = asks.filter_map(|asking| match asking.purpose {
+            Purpose::Lease(asked, debit) if asked == pot => Some(debit.tokens),
+            _ => None,
+        });
+        tokens.fold(0, u32::saturating_add)
     }
 
     fn fail(&mut self, asking: Asking, failure: Failure, books: &mut Books<'_, impl SharedData>) {

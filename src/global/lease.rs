@@ -88,13 +88,19 @@ impl Share {
     /// How much to debit; 0 when it is better to wait until somebody asks.
     #[must_use]
     pub fn lease(&self, need: Need) -> u32 {
-        let cap = self.cap(need.remaining.unwrap_or(self.limit));
-        if cap < 2 {
+        let remaining = need.remaining.unwrap_or(self.limit);
+        if self.is_ending(remaining) {
             return need.least;
         }
         let first = need.remaining.map_or(self.limit / 100, |_| u32::MAX);
         let wanted = need.expected.saturating_add(need.waiting);
-        wanted.min(cap).min(first).max(need.least)
+        wanted.min(self.cap(remaining)).min(first).max(need.least)
+    }
+
+    /// Whether so little is left that each request is debited by itself.
+    #[must_use]
+    pub fn is_ending(&self, remaining: u32) -> bool {
+        self.cap(remaining) < 2
     }
 
     /// What a proxy may admit in one window without its limiter; the limit's share when nothing was heard of

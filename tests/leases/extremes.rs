@@ -110,6 +110,7 @@ impl Any {
         let waiting = Waiting {
             all: first * 3,
             first,
+            asked: 0,
         };
         let way = Way {
             rtt: Nanos(MILLI),

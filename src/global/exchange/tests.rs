@@ -2,6 +2,7 @@ use super::*;
 use crate::config;
 use crate::engine::Met;
 use crate::engine::MetKey;
+use crate::global::lease::pot::Spend;
 use crate::global::lease::pots::{Pots, Stats};
 use crate::global::wire::{Counter, Descriptor, Reset};
 use crate::local::store::Dialect;
@@ -105,6 +106,15 @@ impl World {
         ready
     }
 
+    /// Takes one of what is leased.
+    fn spend(&mut self) {
+        let (now, data, stats) = (self.now.monotonic, &mut self.data, &mut self.stats);
+        let spend = self
+            .pots
+            .change(data, POT, now, stats, |pot| pot.spend(now, 1));
+        assert!(matches!(spend, Ok(Some(Spend::Spent { .. }))));
+    }
+
     fn tokens(&mut self) -> u32 {
         let loaded = self.pots.load(&mut self.data, POT, self.now.monotonic);
         loaded.unwrap().pot.tokens()
@@ -174,6 +184,29 @@ fn a_pot_that_needs_nothing_holds_up_no_other() {
 }
 
 #[test]
+fn what_is_left_at_the_end_is_asked_for_at_once_but_one_by_one() {
+    for (engine, calls) in [
+        ("envoy_ratelimit", vec![vec![1, 1, 1]]),
+        ("limitador", vec![vec![1]; 3]),
+    ] {
+        let mut world = World::of(engine);
+        world.park(1, vec![leased()]);
+        let _ = world.call(7);
+        let _ = world.answer(7, Ok(vec![Ok(granted(1_000, 3))]));
+        world.exchange.parking.leave(1);
+        world.spend();
+        for stream in 2..7 {
+            world.park(stream, vec![leased()]);
+        }
+        for (number, hits) in (8..).zip(calls) {
+            assert_eq!(world.call(number), (hits, false), "{engine}");
+        }
+        // Three are left, and asked for: the others are told by the answers.
+        assert_eq!(world.call(20), (vec![], false), "{engine}");
+    }
+}
+
+#[test]
 fn a_lease_that_runs_out_is_asked_for_by_one_worker_at_a_time() {
     let mut world = World::new();
     world.park(1, vec![leased()]);
@@ -181,13 +214,7 @@ fn a_lease_that_runs_out_is_asked_for_by_one_worker_at_a_time() {
     let _ = world.answer(7, Ok(vec![Ok(granted(1_000, 900))]));
     assert_eq!(world.ready(), [(1, true)]);
     let now = world.now.monotonic;
-    let spend = |world: &mut World| {
-        let (data, stats) = (&mut world.data, &mut world.stats);
-        let _ = world
-            .pots
-            .change(data, POT, now, stats, |pot| pot.spend(now, 1));
-    };
-    spend(&mut world);
+    world.spend();
     assert!(!world.exchange.is_wanting(now));
     for _ in 0..2 {
         world.exchange.want(leased(), &world.plan, now);

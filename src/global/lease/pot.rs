@@ -78,6 +78,8 @@ pub struct Waiting {
     pub all: u32,
     /// The first of them; 0 when none waits.
     pub first: u32,
+    /// What calls of this worker ask for already.
+    pub asked: u32,
 }
 
 /// The way to the limiter.
@@ -148,7 +150,8 @@ impl Pot {
         }
     }
 
-    /// What a worker should do that has no call of its own under way for this pot.
+    /// What a worker should do. While a call of its own is under way it asks for more only of a quota's end, where each
+    /// request is debited by itself: one after the other they would wait for too long.
     pub fn next(&mut self, share: &Share, now: Now, waiting: Waiting, way: Way) -> Next {
         let is_turning = share.windows.are_turning(now, share.period);
         let now = now.monotonic;
@@ -164,6 +167,14 @@ impl Pot {
         if least > 1 && left.is_some_and(|left| least > left) {
             return Next::Wait;
         }
+        let left = left.map(|left| left.saturating_sub(self.doubtful));
+        if waiting.asked > 0 {
+            let known = left.unwrap_or(share.limit.saturating_sub(self.in_flight));
+            let covered = self.tokens.saturating_add(waiting.asked);
+            if known == 0 || waiting.all <= covered || !share.is_ending(known) {
+                return Next::Wait;
+            }
+        }
         let is_ahead = self.ahead_until > now;
         let is_ending = self.window.is_some() && !self.is_open(now);
         let need = Need {
@@ -174,7 +185,7 @@ impl Pot {
             },
             waiting: waiting.all.saturating_sub(self.tokens),
             least,
-            remaining: left.map(|left| left.saturating_sub(self.doubtful)),
+            remaining: left,
         };
         let tokens = share.lease(need);
         if tokens == 0 {

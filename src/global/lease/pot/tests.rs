@@ -23,7 +23,11 @@ const WAY: Way = Way {
     timeout: Nanos(250 * MILLI),
 };
 
-const ONE: Waiting = Waiting { all: 1, first: 1 };
+const ONE: Waiting = Waiting {
+    all: 1,
+    first: 1,
+    asked: 0,
+};
 
 /// So many milliseconds into a minute.
 const fn now(millis: u64) -> Now {
@@ -111,7 +115,15 @@ fn half_of_a_lease_asks_for_the_next_and_only_once() {
         Next::Rest
     );
     // Another worker's request waits: it asks for that alone.
-    let own = debit(&mut pot, 10_003, Waiting { all: 5, first: 5 });
+    let own = debit(
+        &mut pot,
+        10_003,
+        Waiting {
+            all: 5,
+            first: 5,
+            asked: 0,
+        },
+    );
     assert_eq!(own.tokens, 4);
 }
 
@@ -122,7 +134,15 @@ fn who_asks_for_those_who_wait_keeps_nobody_from_asking_ahead() {
         assert!(spent(&mut pot, 10_002, 1).is_some());
     }
     let ahead = debit(&mut pot, 10_003, Waiting::default());
-    let waits = debit(&mut pot, 10_003, Waiting { all: 5, first: 5 });
+    let waits = debit(
+        &mut pot,
+        10_003,
+        Waiting {
+            all: 5,
+            first: 5,
+            asked: 0,
+        },
+    );
     assert!(ahead.ahead && !waits.ahead);
     let told = answer(&ahead, 10_004, true, 700);
     let _ = pot.fill(&SHARE, &ahead, &told, at(10_004));
@@ -171,7 +191,15 @@ fn a_lease_lapses_with_its_window() {
 #[test]
 fn an_answer_for_a_window_that_has_ended_gives_nothing() {
     let mut pot = filled(2);
-    let old = debit(&mut pot, 59_000, Waiting { all: 9, first: 9 });
+    let old = debit(
+        &mut pot,
+        59_000,
+        Waiting {
+            all: 9,
+            first: 9,
+            asked: 0,
+        },
+    );
     pot.lapse(at(60_001));
     let new = debit(&mut pot, 60_002, ONE);
     let _ = pot.fill(&SHARE, &new, &answer(&new, 60_003, true, 999), at(60_003));
@@ -191,7 +219,15 @@ fn an_answer_for_a_window_that_has_ended_gives_nothing() {
 #[test]
 fn a_grant_of_nobody_knows_which_window_is_not_kept() {
     let mut pot = filled(2);
-    let old = debit(&mut pot, 59_998, Waiting { all: 9, first: 9 });
+    let old = debit(
+        &mut pot,
+        59_998,
+        Waiting {
+            all: 9,
+            first: 9,
+            asked: 0,
+        },
+    );
     pot.lapse(at(60_001));
     let new = debit(&mut pot, 60_002, ONE);
     let _ = pot.fill(&SHARE, &new, &answer(&new, 60_003, true, 999), at(60_003));
@@ -212,7 +248,15 @@ fn a_grant_of_nobody_knows_which_window_is_not_kept() {
 fn at_the_edge_a_grant_serves_who_waited_and_nobody_else() {
     let mut pot = filled(2);
     assert_eq!(pot.lapse(at(59_992)), 2);
-    let last = debit(&mut pot, 59_992, Waiting { all: 3, first: 1 });
+    let last = debit(
+        &mut pot,
+        59_992,
+        Waiting {
+            all: 3,
+            first: 1,
+            asked: 0,
+        },
+    );
     assert_eq!(last.tokens, 3);
     let filled = pot.fill(&SHARE, &last, &answer(&last, 59_993, true, 700), at(59_993));
     assert_eq!(
@@ -228,7 +272,15 @@ fn at_the_edge_a_grant_serves_who_waited_and_nobody_else() {
 #[test]
 fn a_refusal_is_kept_until_the_window_ends_and_takes_nothing_away() {
     let mut pot = filled(2);
-    let over = debit(&mut pot, 10_005, Waiting { all: 9, first: 9 });
+    let over = debit(
+        &mut pot,
+        10_005,
+        Waiting {
+            all: 9,
+            first: 9,
+            asked: 0,
+        },
+    );
     let _ = pot.fill(&SHARE, &over, &answer(&over, 10_006, false, 0), at(10_006));
     assert!(spent(&mut pot, 10_007, 1).is_some());
     assert!(spent(&mut pot, 10_007, 1).is_some());
@@ -249,7 +301,11 @@ fn a_cost_beyond_what_is_left_is_refused_unasked() {
     assert_eq!(pot.spend(at(10_007), 6), Spend::Refused { until });
     // One in hand and four there.
     assert_eq!(pot.spend(at(10_007), 5), Spend::Short);
-    let five = Waiting { all: 5, first: 5 };
+    let five = Waiting {
+        all: 5,
+        first: 5,
+        asked: 0,
+    };
     assert_eq!(debit(&mut pot, 10_007, five).tokens, 4);
     assert_eq!(pot.next(&SHARE, now(10_008), five, WAY), Next::Wait);
 }
@@ -260,6 +316,7 @@ fn a_refusal_that_tells_nothing_asks_for_less_until_one_is_refused() {
     let mut waiting = Waiting {
         all: 100,
         first: 60,
+        asked: 0,
     };
     let (mut calls, mut last) = (0, u32::MAX);
     while let Next::Debit(ask) = pot.next(&SHARE, now(10_010), waiting, WAY) {
@@ -356,7 +413,15 @@ fn a_proxy_alone_opens_windows_of_its_own() {
 fn a_pot_is_read_as_it_was_written_and_nothing_else_is_a_pot() {
     let mut pot = filled(5);
     assert!(spent(&mut pot, 10_002, 2).is_some());
-    let _ = debit(&mut pot, 10_003, Waiting { all: 9, first: 9 });
+    let _ = debit(
+        &mut pot,
+        10_003,
+        Waiting {
+            all: 9,
+            first: 9,
+            asked: 0,
+        },
+    );
     for pot in [pot, Pot::default()] {
         let bytes = pot.encode(7);
         assert_eq!(bytes.len(), POT_LEN);

@@ -58,6 +58,7 @@ impl World {
             let waiting = Waiting {
                 all: tokens,
                 first: tokens,
+                asked: 0,
             };
             let Next::Debit(debit) = pot.next(&SHARE, now, waiting, way) else {
                 panic!("it has nothing");
@@ -131,7 +132,11 @@ fn what_has_ended_lapses_once() {
     assert_eq!(world.stats.lapsed, 0);
     for _ in 0..2 {
         world.change(1, at(61), |pot| {
-            let waiting = Waiting { all: 1, first: 1 };
+            let waiting = Waiting {
+                all: 1,
+                first: 1,
+                asked: 0,
+            };
             let now = Now {
                 monotonic: at(61),
                 unix: UnixTime(at(61).0),

@@ -15,6 +15,7 @@
     reason = "a test stops where it is surprised"
 )]
 
+mod any;
 mod calm;
 #[path = "../proof/world/chance.rs"]
 mod chance;

@@ -82,11 +82,15 @@ pub struct World {
 /// The most requests that come before their time: what crosses others must not be a load of its own.
 const MOST_EARLY: u32 = 8;
 
-/// A few seeds of a course, or the one that `WEIR_SEED` names. Whatever it is, [`Record::holds`].
-pub fn runs(seeds: u64, course: Course) -> Vec<Record> {
+/// So many seeds, or the one that `WEIR_SEED` names.
+pub fn seeds(count: u64) -> std::ops::Range<u64> {
     let only = std::env::var("WEIR_SEED").ok();
     let only: Option<u64> = only.map(|seed| seed.parse().expect("a seed is a number"));
-    let seeds = only.map_or(0..seeds, |seed| seed..seed + 1);
+    only.map_or(0..count, |seed| seed..seed + 1)
+}
+
+/// A few seeds of a course. Whatever it is, [`Record::holds`].
+pub fn runs(count: u64, course: Course) -> Vec<Record> {
     let kept = |seed| {
         let record = run(seed, course);
         if let Err(broken) = record.holds(&course) {
@@ -94,7 +98,7 @@ pub fn runs(seeds: u64, course: Course) -> Vec<Record> {
         }
         record
     };
-    seeds.map(kept).collect()
+    seeds(count).map(kept).collect()
 }
 
 /// Runs a course to its end.

@@ -185,8 +185,10 @@ impl Engine {
                 let own = said.iter().filter(|quota| quota.rule == met.rule);
                 let known = decision.quotas.len();
                 decision.quotas.extend(own);
+                let rule = self.plan.rules.get(met.rule);
+                let limits = rule.map_or(0, |rule| rule.limits.len());
                 let effect = match admitted {
-                    true if decision.quotas.len() > known => Effect::Charged,
+                    true if decision.quotas.len() - known == limits => Effect::Charged,
                     false if met.fingerprint().is_some() => Effect::Passed,
                     // Of a service that has no such limit, and would admit anything, too.
                     _ => Effect::Uncharged,

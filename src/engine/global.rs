@@ -214,7 +214,7 @@ fn said(met: &[Met], asked: Asked<'_>, draws: &[Draw<'_>], now: Now) -> Vec<Quot
                 direct.find(|direct| direct.pot == draw.pot)?.quota
             }
             Found::Short { .. } => None,
-            Found::Spent { .. } | Found::Alone | Found::Refused { .. } => {
+            Found::Spent { .. } | Found::Alone { .. } | Found::Refused { .. } => {
                 let (remaining, reset) = draw.reading(now.monotonic);
                 let wait = draw.refused_until().map(|until| {
                     let wait = until.since(now.monotonic);

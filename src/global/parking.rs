@@ -216,7 +216,12 @@ impl Parking {
 
     /// Lets a request wait on that was taken out, since there is too little for it.
     pub fn wait_on(&mut self, round: &mut Round, ready: Ready) {
-        round.dry.extend(ready.parked.pots());
+        // Of one that waits for several nobody knows which has too little.
+        let mut pots = ready.parked.pots();
+        if let (Some(pot), None) = (pots.next(), pots.next()) {
+            round.dry.push(pot);
+        }
+        drop(pots);
         round.refund(&ready);
         let at = round.at.min(self.parked.len());
         self.parked.insert(at, ready.parked);
@@ -293,22 +298,31 @@ impl Parked {
             Some(pot) => dry.contains(&pot),
             None => matches!(reply, Reply::Unasked | Reply::Asked),
         };
-        !self.has_failed() && self.questions.iter().any(open)
+        !self.has_failed() && !self.is_refused() && self.questions.iter().any(open)
     }
 
-    /// What was told of the questions that were asked for it alone; `None` unless there are any, and all were.
+    /// Whether one of its own questions is answered with a refusal: whatever the others say.
+    fn is_refused(&self) -> bool {
+        let refuses = |(_, reply): &(Question, Reply)| match reply {
+            Reply::Told(Some(quota)) => quota.violated.is_some(),
+            _ => false,
+        };
+        self.questions.iter().any(refuses)
+    }
+
+    /// What was told of the questions that were asked for it alone; `None` unless there are any, and all were or one
+    /// was refused.
     fn told(&self) -> Option<Vec<Quota>> {
-        let own = self
-            .questions
-            .iter()
-            .filter(|(question, _)| question.pot.is_none());
-        let told = own.map(|(_, reply)| match reply {
-            Reply::Told(quota) => Some(*quota),
+        let own = self.questions.iter();
+        let own = own.filter(|(question, _)| question.pot.is_none());
+        let mut replies = own.clone().map(|(_, reply)| reply);
+        let is_whole =
+            replies.clone().count() > 0 && replies.all(|reply| matches!(reply, Reply::Told(_)));
+        let told = own.filter_map(|(_, reply)| match reply {
+            Reply::Told(quota) => *quota,
             Reply::Unasked | Reply::Asked | Reply::Failed => None,
         });
-        let told: Option<Vec<Option<Quota>>> = told.collect();
-        let told = told.filter(|told| !told.is_empty())?;
-        Some(told.into_iter().flatten().collect())
+        (is_whole || self.is_refused()).then(|| told.collect())
     }
 }
 

@@ -18,14 +18,22 @@ pub struct Clock {
     skew: Nanos,
 }
 
+/// The monotonic clock, and how far the wall clock is ahead of it.
+fn read_pair() -> Outcome<(Instant, Nanos)> {
+    let unix = call::clock(call::Clock::Realtime)?;
+    let monotonic = call::clock(call::Clock::Monotonic)?;
+    Ok((Instant(monotonic), Nanos(unix.saturating_sub(monotonic))))
+}
+
 impl Clock {
     /// Both clocks.
     pub fn read_both(&mut self) -> Outcome<Now> {
-        let unix = UnixTime(call::clock(call::Clock::Realtime)?);
-        let monotonic = Instant(call::clock(call::Clock::Monotonic)?);
-        let skew = Nanos(unix.0.saturating_sub(monotonic.0));
+        let (mut monotonic, skew) = read_pair()?;
         if skew.0.abs_diff(self.skew.0) > DRIFT.0 {
-            self.skew = skew;
+            // A thread that was held up between its two readings has one that is too small, and only ever that.
+            let (again, confirmed) = read_pair()?;
+            monotonic = again;
+            self.skew = skew.max(confirmed);
         }
         Ok(Now {
             monotonic,

@@ -174,7 +174,7 @@ impl Any {
 
     fn alone(&mut self, now: Now) {
         let cost = self.cost();
-        if self.pot.spend_alone(&self.share, now, cost) == Alone::Admitted {
+        if let Alone::Admitted { .. } = self.pot.spend_alone(&self.share, now, cost) {
             assert!(cost <= self.share.limit, "more than there is");
             self.ledger.alone += u64::from(cost);
         }

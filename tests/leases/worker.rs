@@ -94,7 +94,7 @@ impl World {
     fn alone(&mut self, proxy: usize, key: u64, cost: u32) {
         let (share, time) = (self.course.share(), now(self.time));
         match self.change(proxy, key, |pot| pot.spend_alone(&share, time, cost)) {
-            Alone::Admitted => self.record.alone += u64::from(cost),
+            Alone::Admitted { .. } => self.record.alone += u64::from(cost),
             Alone::Refused { .. } => self.record.refused += 1,
         }
     }

@@ -43,7 +43,10 @@ pub enum Found {
         low: bool,
     },
     /// There is enough of the proxy's own share.
-    Alone,
+    Alone {
+        /// What it belongs to.
+        window: u32,
+    },
     /// There is not enough, and the limiter may have more.
     Short {
         /// Whether the key is new to this proxy.
@@ -125,7 +128,7 @@ impl<'p> Draw<'p> {
         };
         let left = match self.found {
             Found::Refused { .. } => 0,
-            Found::Alone => pot.remaining_alone(&self.leased.share),
+            Found::Alone { .. } => pot.remaining_alone(&self.leased.share),
             _ => pot.remaining().unwrap_or(0),
         };
         let reset = pot
@@ -154,7 +157,7 @@ impl<D: SharedData> Drawing<'_, D> {
     /// Looks at all pots and takes nothing.
     pub fn look(&mut self, draws: &mut [Draw<'_>]) {
         for draw in draws {
-            if draw.found != Found::Direct {
+            if draw.found != Found::Direct && draw.fault.is_none() {
                 self.look_at(draw);
             }
         }
@@ -201,7 +204,7 @@ impl<D: SharedData> Drawing<'_, D> {
             },
             Spend::Short if !draw.alone => Found::Short { cold },
             Spend::Short => match pot.spend_alone(&draw.leased.share, self.now, self.cost) {
-                Alone::Admitted => Found::Alone,
+                Alone::Admitted { window } => Found::Alone { window },
                 Alone::Refused { until } => Found::Refused {
                     until,
                     lasts: false,
@@ -212,13 +215,13 @@ impl<D: SharedData> Drawing<'_, D> {
     }
 
     fn take_one(&mut self, draw: &mut Draw<'_>) -> Option<Drawn> {
+        if draw.fault.is_some() {
+            return None;
+        }
         for _ in 0..MAX_SWAPS {
-            if draw.fault.is_some() {
-                return None;
-            }
             match draw.found {
                 Found::Direct => return None,
-                Found::Spent { .. } | Found::Alone => {}
+                Found::Spent { .. } | Found::Alone { .. } => {}
                 Found::Short { .. } | Found::Refused { .. } => {
                     return Some(Drawn::Changed(draw.rule));
                 }
@@ -232,6 +235,10 @@ impl<D: SharedData> Drawing<'_, D> {
                 Some(Ok(Swap::Done)) => return None,
                 Some(Err(fault)) => draw.fault = Some(fault),
                 Some(Ok(Swap::Lost)) | None => self.look_at(draw),
+            }
+            if draw.fault.is_some() {
+                // The rule's `on_fault` decides.
+                return Some(Drawn::Changed(draw.rule));
             }
         }
         Some(Drawn::Contended(draw.rule))
@@ -247,7 +254,7 @@ impl<D: SharedData> Drawing<'_, D> {
                 .change(self.data, draw.pot, now, self.stats, |pot| {
                     match draw.found {
                         Found::Spent { window, .. } => pot.give_back(window, cost, now),
-                        Found::Alone => pot.give_back_alone(cost),
+                        Found::Alone { window } => pot.give_back_alone(window, cost),
                         Found::Direct | Found::Short { .. } | Found::Refused { .. } => {}
                     }
                 });

@@ -108,7 +108,10 @@ pub enum Next {
 #[must_use]
 pub enum Alone {
     /// It is within the proxy's own share.
-    Admitted,
+    Admitted {
+        /// What to give it back to.
+        window: u32,
+    },
     /// The proxy's own share is spent.
     Refused {
         /// When a new window begins.
@@ -201,9 +204,11 @@ impl Pot {
         if !self.is_of(debit.window) {
             return;
         }
-        match failure {
-            Failure::Uncounted => self.owed = self.owed.saturating_add(debit.owed),
-            Failure::Unknown => self.doubtful = self.doubtful.saturating_add(in_flight),
+        // Told twice at worst, which takes from nobody but those who share the window.
+        self.owed = self.owed.saturating_add(debit.owed);
+        if failure == Failure::Unknown {
+            let leased = in_flight.saturating_sub(debit.owed);
+            self.doubtful = self.doubtful.saturating_add(leased);
         }
     }
 
@@ -233,12 +238,16 @@ impl Pot {
         self.alone = spent;
         self.owed = self.owed.saturating_add(cost);
         self.rate.count(now.monotonic, cost);
-        Alone::Admitted
+        Alone::Admitted {
+            window: self.number,
+        }
     }
 
     /// A request that had spent of the proxy's own share did not go on: the next one may.
-    pub fn give_back_alone(&mut self, cost: u32) {
-        // Where its window has ended meanwhile, so has its share.
+    pub fn give_back_alone(&mut self, window: u32, cost: u32) {
+        if !self.is_of(window) {
+            return;
+        }
         self.alone = self.alone.saturating_sub(cost);
         self.owed = self.owed.saturating_sub(cost);
     }
@@ -333,7 +342,8 @@ impl Pot {
     /// What is left at the limiter, if all that is in doubt was debited; `None` when nothing was told.
     fn left_for_sure(&self) -> Option<u32> {
         let left = self.remaining?;
-        Some(left.saturating_sub(self.doubtful))
+        let taken = self.doubtful.saturating_add(self.in_flight);
+        Some(left.saturating_sub(taken))
     }
 
     /// What can still be asked for; `None` when nothing was told.

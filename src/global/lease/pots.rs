@@ -113,8 +113,11 @@ impl Pots {
         }
         let swap = data.set(&self.key(loaded.fingerprint), &loaded.bytes, loaded.cas)?;
         match swap {
-            Swap::Done => stats.lapsed += loaded.lapsed + forgotten,
-            Swap::Lost => stats.retries += 1,
+            Swap::Done => {
+                let lapsed = loaded.lapsed.saturating_add(forgotten);
+                stats.lapsed = stats.lapsed.saturating_add(lapsed);
+            }
+            Swap::Lost => stats.retries = stats.retries.saturating_add(1),
         }
         Ok(swap)
     }

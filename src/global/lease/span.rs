@@ -141,10 +141,11 @@ impl Ends {
         now.plus(GUARD).0 < self.earliest.0
     }
 
-    /// Whether it surely is of a window before the one that `other` speaks of.
+    /// Whether it is of a window before the one that `other` speaks of: ends that are at most so near are of one.
     #[must_use]
-    pub const fn is_before(&self, other: &Self) -> bool {
-        self.latest.plus(GUARD).0 < other.earliest.0
+    pub fn is_before(&self, other: &Self, near: Nanos) -> bool {
+        let near = near.max(GUARD);
+        self.latest.plus(near).0 < other.earliest.0
     }
 
     /// What both tell, of one window.
@@ -266,7 +267,9 @@ mod tests {
         );
         assert_eq!(both.latest, first.latest);
         let next = Ends::rounded_down(flight(4_500), Nanos(9 * SECOND), period);
-        assert!(both.is_before(&next) && !next.is_before(&both) && !first.is_before(&second));
+        let is_before = |one: Ends, other: Ends| one.is_before(&other, GUARD);
+        assert!(is_before(both, next) && !is_before(next, both) && !is_before(first, second));
+        assert!(!both.is_before(&next, period));
     }
 
     #[test]

@@ -74,6 +74,27 @@ fn a_question_is_asked_once_and_a_request_is_ready_when_all_of_its_own_are_told(
 }
 
 #[test]
+fn a_refusal_is_not_forgotten_for_what_else_is_not_told() {
+    let refused = Quota {
+        violated: Some(Wait::After(Nanos(5))),
+        ..quota(0)
+    };
+    for other in [
+        Reply::Unasked,
+        Reply::Asked,
+        Reply::Failed,
+        Reply::Told(None),
+    ] {
+        let mut parking = Parking::default();
+        park(&mut parking, 1, &[None, None, Some(7)], 0);
+        parking.reply(1, 0, Reply::Told(Some(refused)));
+        parking.reply(1, 1, other);
+        let ready = next(&mut parking, &mut Round::default(), 0).unwrap();
+        assert_eq!(ready.asked().told, Some(&[refused][..]), "{other:?}");
+    }
+}
+
+#[test]
 fn nobody_waits_for_what_has_failed_or_for_too_long() {
     let mut parking = Parking::default();
     park(&mut parking, 1, &[None], 1);
@@ -100,20 +121,30 @@ fn nobody_waits_for_what_has_failed_or_for_too_long() {
 #[test]
 fn a_pot_that_has_too_little_is_not_looked_at_again_in_a_round() {
     let mut parking = Parking::default();
-    for (stream, pots) in [(1, [7, 8]), (2, [9, 9]), (3, [8, 9]), (4, [9, 9])] {
-        park(&mut parking, stream, &pots.map(Some), 0);
+    let pots: [&[Option<u64>]; 5] = [
+        &[Some(7), Some(8)],
+        &[Some(8)],
+        &[Some(7)],
+        &[Some(8)],
+        &[Some(7)],
+    ];
+    for (stream, pots) in (1..).zip(pots) {
+        park(&mut parking, stream, pots, 0);
     }
     let mut round = Round::default();
-    let first = next(&mut parking, &mut round, 0).unwrap();
-    assert_eq!(first.parked.stream, 1);
-    parking.wait_on(&mut round, first);
-    let second = next(&mut parking, &mut round, 0).unwrap();
-    assert_eq!(second.parked.stream, 2);
-    let third = next(&mut parking, &mut round, 0).unwrap();
-    assert_eq!(third.parked.stream, 4);
+    // Which of two pots the first one lacks nobody knows; the second one lacks its own.
+    for stream in [1, 2] {
+        let short = next(&mut parking, &mut round, 0).unwrap();
+        assert_eq!(short.parked.stream, stream);
+        parking.wait_on(&mut round, short);
+    }
+    for stream in [3, 5] {
+        let served = next(&mut parking, &mut round, 0).unwrap();
+        assert_eq!(served.parked.stream, stream);
+    }
     assert!(next(&mut parking, &mut round, 0).is_none());
-    let streams = parking.served_by_pots().map(|(pot, _)| pot);
-    assert!(streams.eq([7, 8, 8, 9]));
+    let pots = parking.served_by_pots().map(|(pot, _)| pot);
+    assert!(pots.eq([7, 8, 8, 8]));
 }
 
 #[test]

@@ -20,7 +20,7 @@ impl Pot {
         if ended {
             return nothing;
         }
-        let (kept, lapsed) = match self.place(debit, answer) {
+        let (kept, lapsed) = match self.place(share, debit, answer) {
             Placed::Ended => return nothing,
             Placed::Unknown => (false, 0),
             Placed::Here(lapsed) => {
@@ -57,15 +57,18 @@ enum Placed {
 }
 
 impl Pot {
-    fn place(&mut self, debit: &Debit, answer: &Answer) -> Placed {
+    fn place(&mut self, share: &Share, debit: &Debit, answer: &Answer) -> Placed {
         let told = answer.ends;
         let Some(window) = self.window else {
             return self.turn_to(told, debit);
         };
-        if told.is_before(&window) && self.remaining.is_some() {
+        // Another window ends about a period earlier or later. What is nearer is this one, by a clock that has been
+        // set or was read late: the earlier end holds.
+        let near = Nanos(share.period.0 / 2);
+        if told.is_before(&window, near) && self.remaining.is_some() {
             return Placed::Ended;
         }
-        if window.is_before(&told) || self.remaining.is_none() {
+        if window.is_before(&told, near) || self.remaining.is_none() {
             // What the proxy called a window while it was alone ends with the first answer.
             return self.turn_to(told, debit);
         }

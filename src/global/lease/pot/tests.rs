@@ -358,7 +358,10 @@ fn only_the_same_window_gets_a_spend_back() {
 }
 
 fn alone(pot: &mut Pot, millis: u64) -> u32 {
-    let admitted = |_: &u32| pot.spend_alone(&SHARE, now(millis), 1) == Alone::Admitted;
+    let admitted = |_: &u32| {
+        let spent = pot.spend_alone(&SHARE, now(millis), 1);
+        matches!(spent, Alone::Admitted { .. })
+    };
     u32::try_from((0..2_000).filter(admitted).count()).unwrap()
 }
 
@@ -372,11 +375,11 @@ fn a_proxy_alone_admits_its_share_and_tells_it_afterwards() {
     assert_eq!(refused, Alone::Refused { until });
     let report = debit(&mut pot, 12_000, ONE);
     assert_eq!((report.owed, report.hits()), (400, 400 + report.tokens));
-    // Debited or not: neither told again nor a new share.
+    // Debited or not: no new share, and told again.
     pot.fail(&report, Failure::Unknown);
     assert_eq!(alone(&mut pot, 12_300), 0);
     let next = debit(&mut pot, 12_300, ONE);
-    assert_eq!(next.owed, 0);
+    assert_eq!((next.owed, pot.doubtful), (400, report.tokens));
 }
 
 #[test]
@@ -441,4 +444,33 @@ fn a_clock_that_steps_back_mints_nothing() {
     assert_eq!(pot.lapse(at(0)), 0);
     let spends = (0..9).filter(|_| spent(&mut pot, 0, 1).is_some());
     assert_eq!(spends.count(), 2);
+}
+
+#[test]
+fn a_clock_that_was_read_late_loses_no_lease_and_lengthens_no_window() {
+    let mut pot = Pot::default();
+    let late = debit(&mut pot, 10_000, ONE);
+    let told = answer(&late, 10_001, true, 900);
+    let ends = Ends {
+        earliest: told.ends.earliest.plus(Nanos(50 * Nanos::MILLISECOND.0)),
+        latest: told.ends.latest.plus(Nanos(50 * Nanos::MILLISECOND.0)),
+    };
+    let _ = pot.fill(&SHARE, &late, &Answer { ends, ..told }, at(10_001));
+    let right = debit(
+        &mut pot,
+        10_100,
+        Waiting {
+            all: 9,
+            first: 9,
+            ..Waiting::default()
+        },
+    );
+    let told = answer(&right, 10_101, true, 890);
+    let filled = pot.fill(&SHARE, &right, &told, at(10_101));
+    assert_eq!(filled.lapsed, 0);
+    assert_eq!(pot.tokens, late.tokens + right.tokens);
+    assert_eq!(
+        pot.window.map(|window| window.earliest),
+        Some(told.ends.earliest)
+    );
 }

@@ -5,7 +5,7 @@ use weir::global::wire::Engine;
 
 use crate::course::{CALM, Course, ENGINES, MILLI, Outage, Reload, SECOND};
 use crate::record::Record;
-use crate::world::runs;
+use crate::world::{run, runs};
 
 /// The breakers keep to their own times: each opens for as long as it says, and only then closes.
 fn keeps_its_times(record: &Record, course: &Course) {
@@ -206,4 +206,20 @@ fn a_reload_neither_doubles_leases_nor_loses_who_waits() {
             }
         }
     }
+}
+
+#[test]
+fn a_clock_that_is_wrong_by_more_than_the_guard_breaks_it() {
+    let wrong = |engine, skew: u64| Course {
+        engine,
+        windows: 8,
+        offered: 0.9,
+        skew: (skew * MILLI) as i64,
+        ..CALM
+    };
+    let course = wrong(Engine::Gubernator, 300);
+    let broken = run(0, course).holds(&course);
+    assert!(broken.is_err(), "what the tests would not see");
+    // Where a reset is a time from now, not a time of day, more than a second is found out.
+    runs(2, wrong(Engine::EnvoyRatelimit, 3_400));
 }

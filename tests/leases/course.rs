@@ -20,26 +20,6 @@ pub enum Engine {
 
 pub const ENGINES: [Engine; 3] = [Engine::Ratelimit, Engine::Limitador, Engine::Gubernator];
 
-/// How requests come, at `offered` times the limit on the whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Load {
-    /// Alike everywhere.
-    Even,
-    /// Four of five at the first proxy.
-    Skewed,
-    /// For a second in four.
-    Bursts,
-}
-
-/// What the limiter does while it is down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outage {
-    /// Nobody listens.
-    Refuses,
-    /// Calls hang, and are counted when it goes on.
-    Hangs,
-}
-
 #[derive(Clone, Copy, Debug)]
 pub struct Course {
     pub engine: Engine,
@@ -49,7 +29,6 @@ pub struct Course {
     pub proxies: u32,
     pub workers: usize,
     pub keys: u64,
-    pub load: Load,
     pub offered: f64,
     /// The largest cost of a request; 1 in most.
     pub cost: u32,
@@ -67,9 +46,8 @@ pub struct Course {
     pub given_back: f64,
     /// Workers that die, each second.
     pub deaths: f64,
-    pub outage: Option<(Outage, u64, u64)>,
-    /// Whether the root is woken when a pot is low, or sees it at its next tick.
-    pub woken: bool,
+    /// From when to when calls hang, which are counted when it goes on.
+    pub outage: Option<(u64, u64)>,
 }
 
 pub const CALM: Course = Course {
@@ -80,7 +58,6 @@ pub const CALM: Course = Course {
     proxies: 3,
     workers: 2,
     keys: 1,
-    load: Load::Even,
     offered: 2.0,
     cost: 1,
     rtt: MILLI,
@@ -91,7 +68,6 @@ pub const CALM: Course = Course {
     given_back: 0.0,
     deaths: 0.0,
     outage: None,
-    woken: true,
 };
 
 pub const TICK: u64 = 20 * MILLI;
@@ -125,24 +101,12 @@ impl Course {
         }
     }
 
-    /// Requests a second at a proxy, when it has any.
-    pub fn rate(&self, proxy: usize) -> f64 {
+    /// Requests a second at a proxy, at `offered` times the limit on the whole.
+    pub fn rate(&self) -> f64 {
         let mean_cost = f64::from(1 + self.cost) / 2.0;
         let all = self.offered * f64::from(self.limit) * self.keys as f64
             / mean_cost
             / (self.period as f64 / SECOND as f64);
-        let others = f64::from(self.proxies - 1);
-        match self.load {
-            Load::Even => all / f64::from(self.proxies),
-            Load::Bursts => 4.0 * all / f64::from(self.proxies),
-            Load::Skewed if self.proxies == 1 => all,
-            Load::Skewed if proxy == 0 => 0.8 * all,
-            Load::Skewed => 0.2 * all / others,
-        }
-    }
-
-    /// Whether requests come at this time.
-    pub fn is_busy(&self, time: u64) -> bool {
-        self.load != Load::Bursts || (time / SECOND).is_multiple_of(4)
+        all / f64::from(self.proxies)
     }
 }

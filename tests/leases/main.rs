@@ -1,4 +1,4 @@
-//! Leases in virtual time: workers of several proxies, one limiter of each kind, and a network that loses,
+//! Pots in virtual time: workers of several proxies, one limiter of each kind, and a network that loses,
 //! delays and breaks. A seed decides everything, so one that fails can be run again.
 
 #![cfg(not(target_arch = "wasm32"))]
@@ -14,12 +14,11 @@
     reason = "a test stops where it is surprised"
 )]
 
-mod calm;
 #[path = "../proof/world/chance.rs"]
 mod chance;
+mod costs;
 mod course;
 mod extremes;
-mod faults;
 mod limiter;
 #[path = "../proof/world/memory.rs"]
 mod memory;

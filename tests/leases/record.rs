@@ -37,22 +37,13 @@ pub struct Record {
     /// Spent from a lease whose window was over.
     pub stray: u64,
     pub breakers: Vec<(usize, u64, Change)>,
-    /// When something was admitted from a lease.
-    pub last_leased: Vec<u64>,
 }
 
 impl Record {
     /// Something was spent that had been debited in a window.
-    pub fn admit(&mut self, key: u64, window: u64, cost: u32, time: u64) {
+    pub fn admit(&mut self, key: u64, window: u64, cost: u32) {
         self.windows.entry((key, window)).or_default().leased += u64::from(cost);
         self.leased += u64::from(cost);
-        if self
-            .last_leased
-            .last()
-            .is_none_or(|last| time - last > 10_000_000)
-        {
-            self.last_leased.push(time);
-        }
     }
 
     /// The limiter was told of what was admitted without it.
@@ -79,15 +70,5 @@ impl Record {
     pub fn undershoot(&self, course: &Course) -> u64 {
         let under = |window: &Window| u64::from(course.limit).saturating_sub(window.leased);
         self.whole().map(under).max().unwrap_or(0)
-    }
-
-    pub fn calls_fall(&self) -> f64 {
-        self.leased as f64 / self.calls.max(1) as f64
-    }
-
-    /// Percent of those not refused that waited.
-    pub fn waited(&self) -> f64 {
-        let passed = self.offered - self.refused;
-        100.0 * self.parked as f64 / passed.max(1) as f64
     }
 }

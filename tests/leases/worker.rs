@@ -72,7 +72,7 @@ impl World {
                 } else {
                     self.spent(key, cost);
                 }
-                if low && self.course.woken {
+                if low {
                     self.ask(proxy, worker, key);
                 }
                 Ok(())
@@ -88,7 +88,7 @@ impl World {
     fn spent(&mut self, key: u64, cost: u32) {
         let (window, is_open) = self.limiter.window(key, self.time);
         self.record.stray += u64::from(!is_open);
-        self.record.admit(key, window, cost, self.time);
+        self.record.admit(key, window, cost);
     }
 
     fn alone(&mut self, proxy: usize, key: u64, cost: u32) {
@@ -171,7 +171,7 @@ impl World {
             direct = left;
             self.key(proxy, worker, key).parked.pop_front();
             self.waited(since);
-            self.record.admit(key, reply.window, cost, self.time);
+            self.record.admit(key, reply.window, cost);
         }
         self.record.lapsed += u64::from(direct);
     }

@@ -10,7 +10,7 @@ use weir::local::store::Dialect;
 use weir::units::Instant;
 
 use crate::chance::Chance;
-use crate::course::{BREAKER, Course, MILLI, Outage, SECOND, TICK, TIMEOUT};
+use crate::course::{BREAKER, Course, MILLI, SECOND, TICK, TIMEOUT};
 use crate::limiter::{Limiter, Reply, now};
 use crate::memory::Memory;
 use crate::record::Record;
@@ -113,7 +113,7 @@ impl World {
                 world.next_death(proxy, worker);
             }
         }
-        if let Some((Outage::Hangs, _, until)) = course.outage {
+        if let Some((_, until)) = course.outage {
             world.later(
                 until,
                 Event::Tick {
@@ -129,9 +129,7 @@ impl World {
         match event {
             Event::Request { proxy } => {
                 self.next_request(proxy);
-                if self.course.is_busy(self.time) {
-                    self.request(proxy);
-                }
+                self.request(proxy);
             }
             Event::Tick {
                 proxy: usize::MAX, ..
@@ -157,7 +155,7 @@ impl World {
     }
 
     fn next_request(&mut self, proxy: usize) {
-        let gap = self.chance.gap(SECOND as f64 / self.course.rate(proxy));
+        let gap = self.chance.gap(SECOND as f64 / self.course.rate());
         self.later(gap as u64, Event::Request { proxy });
     }
 
@@ -186,17 +184,16 @@ impl World {
         way - way / 10 + self.chance.below(way / 5)
     }
 
-    pub fn is_down(&self) -> Option<Outage> {
-        let (outage, from, until) = self.course.outage?;
-        (from..until).contains(&self.time).then_some(outage)
+    fn is_down(&self) -> bool {
+        let outage = self.course.outage;
+        outage.is_some_and(|(from, until)| (from..until).contains(&self.time))
     }
 
     fn arrives(&mut self, call: usize) {
         let way = self.way();
         match self.is_down() {
-            Some(Outage::Refuses) => self.later(way, Event::Answers { call, reply: None }),
-            Some(Outage::Hangs) => self.hanging.push(call),
-            None => {
+            true => self.hanging.push(call),
+            false => {
                 let reply = self.hit(call);
                 if self.chance.share() >= self.course.lost {
                     let is_late = self.chance.share() < self.course.late;

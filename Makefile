@@ -69,6 +69,9 @@ $(TOOLS)/bin/service_cmd:
 redis:
 	$(call debian,redis-server,redis-server)
 
+.PHONY: ratelimit
+ratelimit: redis $(TOOLS)/bin/service_cmd ## envoyproxy/ratelimit below .tools, and Redis
+
 comma := ,
 
 # --- the module ---------------------------------------------------------------
@@ -92,7 +95,7 @@ demo: build envoy-newest ## a limit at work in a real Envoy
 	@envoy/demo $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy
 
 .PHONY: demo-global
-demo-global: build envoy-newest redis $(TOOLS)/bin/service_cmd ## one quota that two Envoys share
+demo-global: build envoy-newest ratelimit ## one quota that two Envoys share
 	$(call debian,curl,curl)
 	@envoy/demo-global $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy $(TOOLS)/bin/service_cmd
 
@@ -110,7 +113,7 @@ check: rust ## format, lints, layering, unit tests: what must pass before a comm
 	@cargo test -q --locked --lib --test layering
 
 .PHONY: test
-test: $(TOOLS)/bin/service_cmd redis check build envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runner ## everything, the shipped module in real Envoys included
+test: ratelimit check build envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runner ## everything, the shipped module in real Envoys included
 	$(call debian,curl,curl)
 	$(call say,the core as 32-bit wasm in Node)
 	@cargo test --locked --lib --target wasm32-unknown-unknown

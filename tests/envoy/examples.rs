@@ -77,9 +77,14 @@ fn refusal_logged(log: &str) -> Value {
 async fn the_configurations_carry_what_is_shown() {
     let front_page = read("README.md");
     let loans_api = read("examples/loans-api/weir.json");
+    let compute_cluster_api = read("examples/compute-cluster-api/weir.json");
     for (path, shown) in [
         ("envoy/bootstrap.yaml", block(&front_page, "json")),
         ("examples/loans-api/envoy.yaml", &loans_api),
+        (
+            "examples/compute-cluster-api/envoy.yaml",
+            &compute_cluster_api,
+        ),
     ] {
         let envoy = start(&proxy::newest(), path).await;
         let dump: Value = serde_json::from_str(&envoy.ask("/config_dump").await).unwrap();
@@ -105,30 +110,35 @@ async fn the_configuration_with_a_shared_quota_starts() {
 
 /// An alert on a metric that does not exist never fires.
 #[tokio::test]
-async fn loans_api_s_alerts_are_on_metrics_that_exist() {
-    let alerts = read("examples/loans-api/alerts.yaml");
-    let envoy = start(&proxy::newest(), "examples/loans-api/envoy.yaml").await;
-    let metrics = envoy.ask("/stats/prometheus").await;
-    let names: Vec<_> = alerts
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .filter(|word| word.starts_with("weir_"))
-        .collect();
-    assert!(!names.is_empty());
-    for name in names {
-        assert!(metrics.contains(&format!("\n# TYPE {name} ")), "{name}");
+async fn alerts_are_on_metrics_that_exist() {
+    for example in ["examples/loans-api", "examples/compute-cluster-api"] {
+        let alerts = read(&format!("{example}/alerts.yaml"));
+        let envoy = start(&proxy::newest(), &format!("{example}/envoy.yaml")).await;
+        let metrics = envoy.ask("/stats/prometheus").await;
+        let names: Vec<_> = alerts
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| word.starts_with("weir_"))
+            .collect();
+        assert!(!names.is_empty());
+        for name in names {
+            assert!(metrics.contains(&format!("\n# TYPE {name} ")), "{name}");
+        }
     }
 }
 
-/// Starts a file of the repository, on ports of its own and with the module under test.
 async fn start(host: &Host, path: &str) -> Envoy {
-    let yaml = read(path)
-        .replace("port_value: 10000", "port_value: 0")
-        .replace("port_value: 9901", "port_value: 0")
-        .replace("dist/weir.wasm", module().to_str().unwrap());
-    host.start_static(&yaml).await
+    host.start_static(&configuration(path)).await
 }
 
-fn read(path: &str) -> String {
+/// A file of the repository, for ports of its own and with the module under test.
+pub fn configuration(path: &str) -> String {
+    read(path)
+        .replace("port_value: 10000", "port_value: 0")
+        .replace("port_value: 9901", "port_value: 0")
+        .replace("dist/weir.wasm", module().to_str().unwrap())
+}
+
+pub fn read(path: &str) -> String {
     fs::read_to_string(repository(path)).unwrap()
 }
 

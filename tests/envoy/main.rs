@@ -25,6 +25,7 @@ mod service;
 mod trap;
 
 mod address;
+mod cluster;
 mod counters;
 mod crash;
 mod examples;

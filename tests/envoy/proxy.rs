@@ -239,6 +239,11 @@ impl Envoy {
         self.read("log")
     }
 
+    /// What the proxy has written to its standard output, as an access log may be.
+    pub fn output(&self) -> String {
+        self.read("output")
+    }
+
     /// The access log's lines for `path`, as soon as there are `n`.
     pub async fn access_log(&self, path: &str, n: usize) -> Vec<String> {
         until("the access log", async || {

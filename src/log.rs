@@ -124,6 +124,8 @@ pub enum Incident {
     Unmatched,
     /// A rate limit service has another limit than the configuration says.
     Disagrees,
+    /// Requests cannot wait on this host.
+    NoWaiting,
     /// A metric cannot be defined.
     Metric,
 }
@@ -154,6 +156,10 @@ impl Told {
             Incident::Unmatched => (
                 8,
                 "the limiter has no limit for what a rule asks, so all pass uncharged",
+            ),
+            Incident::NoWaiting => (
+                9,
+                "no request can wait for the limiter on this host, so on_error decides",
             ),
             Incident::Disagrees => (
                 7,

@@ -306,7 +306,7 @@ object! {
         default timeout: Span<1, 60_000> = Span(Nanos(250 * Nanos::MILLISECOND.0)),
         default max_wait: Span<1, 60_000> = Span(Nanos(20 * Nanos::MILLISECOND.0)),
         default on_error: OnError = OnError::Local,
-        default max_parked: Integer<usize, 1, 65_536> = Integer(1_024),
+        default max_parked: Integer<usize, 1, 4_096> = Integer(1_024),
         default headers: CallHeaders = CallHeaders(Vec::new()),
         section breaker: Breaker,
         default cold_keys_per_second: Integer<u32, 1, 1_000_000> = Integer(1_000),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::wire::{Descriptor, Told};
 use crate::decision::Quota;
 use crate::engine::{Asked, Direct, Met};
-use crate::local::limit::Limit;
+use crate::local::limit::{Algorithm, Limit};
 use crate::units::{Instant, Nanos, UnixTime, Wait};
 
 /// A request that waits.
@@ -78,7 +78,12 @@ pub fn quota(question: &Question, limit: &Limit, told: &Told, now: UnixTime) -> 
     let counter = told.counter?;
     let end = counter.reset.map(|reset| reset.latest(now, limit.per));
     let reset = end.map_or(limit.per, |end| Nanos(end.0.saturating_sub(now.0)));
-    let wait = Wait::After(reset.max(Nanos(1)));
+    let wait = match &limit.algorithm {
+        // Who is refused one lacks less than one; the service says when the bucket is full.
+        Algorithm::TokenBucket(bucket) => reset.min(bucket.refills_one()),
+        Algorithm::Closed | Algorithm::Window(_) => reset,
+    };
+    let wait = Wait::After(wait.max(Nanos(1)));
     let remaining = counter.remaining.filter(|_| told.granted);
     Some(Quota {
         rule: question.rule,

@@ -61,7 +61,7 @@ fn assert_service_is_sound(plan: &Plan) {
         return;
     };
     assert!((1..=60_000).contains(&service.timeout_ms));
-    assert!((1..=65_536).contains(&service.max_parked));
+    assert!((1..=4_096).contains(&service.max_parked));
     assert!(!service.cluster.is_empty() && !service.authority.is_empty());
     assert!((1..=1_000_000).contains(&service.cold_keys_per_second));
     let terms = &service.breaker;

@@ -1,5 +1,8 @@
 use super::*;
 use crate::engine::MetKey;
+use crate::global::wire::{Counter, Reset};
+use crate::local::gcra::Bucket;
+use std::num::NonZeroU32;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -172,4 +175,31 @@ fn what_is_granted_beside_a_pot_goes_to_as_many_as_it_is_for() {
     assert_eq!(round.lapsed(), 0);
     round.grants.push(Grant { direct, left: 3 });
     assert_eq!(round.lapsed(), 3);
+}
+
+#[test]
+fn a_bucket_refuses_until_one_is_back_and_not_until_it_is_full() {
+    let limit = |algorithm| Limit {
+        name: "a".into(),
+        policy: "a".into(),
+        requests: 10,
+        per: Nanos(10 * Nanos::SECOND.0),
+        algorithm,
+    };
+    let ten = NonZeroU32::new(10).unwrap();
+    let bucket = Bucket::new(ten, Nanos(10 * Nanos::SECOND.0), ten).unwrap();
+    let now = UnixTime(Nanos::DAY.0);
+    let told = Told {
+        granted: false,
+        counter: Some(Counter {
+            limit: 10,
+            per: None,
+            remaining: Some(0),
+            reset: Some(Reset::At(now.plus(Nanos(10 * Nanos::SECOND.0)))),
+        }),
+    };
+    let limit = limit(Algorithm::TokenBucket(bucket));
+    let quota = super::quota(&question(0, None), &limit, &told, now).unwrap();
+    assert_eq!(quota.violated, Some(Wait::After(Nanos::SECOND)));
+    assert_eq!(quota.reset, Nanos(10 * Nanos::SECOND.0));
 }

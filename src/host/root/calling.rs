@@ -35,8 +35,8 @@ impl Root {
             && let Ok(link) = Link::new(service, Dialect::ZeroOverwrites)
         {
             self.link = Some(link);
-        } else {
-            told.tell(Incident::Service(Fault::Unreachable));
+        } else if dialect.is_some() {
+            told.tell(Incident::NoWaiting);
         }
     }
 

@@ -93,7 +93,7 @@ pub enum ServiceCount {
     Parked,
     /// Of those, the ones that got no answer within `max_wait`.
     Overdue,
-    /// Cost that was granted ahead of need.
+    /// Cost that was granted to be leased, what requests waited for included.
     Leased,
     /// Of that, what nobody could spend in its window.
     Lapsed,

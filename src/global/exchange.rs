@@ -91,12 +91,15 @@ pub struct Heard {
 
 impl Heard {
     /// What it is to the breaker.
+    ///
+    /// One that says that it failed at an ask is there: of its cluster, a part may be gone that keeps this key, and
+    /// whoever asks for others is answered.
     #[must_use]
     pub const fn event(&self) -> Event {
         match (self.is_probe, self.fault) {
-            (false, None) => Event::Answered,
+            (false, None | Some(Fault::Item)) => Event::Answered,
             (false, Some(_)) => Event::Failed,
-            (true, None) => Event::ProbeAnswered,
+            (true, None | Some(Fault::Item)) => Event::ProbeAnswered,
             (true, Some(_)) => Event::ProbeFailed,
         }
     }

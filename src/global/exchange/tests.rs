@@ -256,6 +256,14 @@ fn one_that_fails_at_some_of_what_it_is_asked_is_there() {
     let heard = world.answer(7, Ok(vec![Err(Fault::Item), Ok(granted(10, 5))]));
     assert_eq!(heard.fault, None);
     assert_eq!(world.ready(), [(1, false), (2, true)]);
+    world.park(3, vec![per_request()]);
+    let _ = world.call(8);
+    let heard = world.answer(8, Ok(vec![Err(Fault::Item)]));
+    assert_eq!(
+        (heard.fault, heard.event()),
+        (Some(Fault::Item), Event::Answered)
+    );
+    assert_eq!(world.ready(), [(3, false)]);
 }
 
 #[test]

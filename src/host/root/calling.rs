@@ -50,7 +50,7 @@ impl Root {
         self.ask(registry, told)
     }
 
-    /// Reads the answer to call number `call`, whose callback is running.
+    /// Reads the answer to call number `number`, whose callback is running.
     pub fn on_reply(
         &mut self,
         number: u32,

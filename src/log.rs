@@ -89,20 +89,23 @@ pub fn refusal_line(
     Some(line)
 }
 
-/// The line about a change of the breaker; `fault` is what the last call failed with.
+/// The line about a change of the breaker; `fault` is what the last call failed with. None where only a probe failed: the
+/// service is left alone as before.
 #[must_use]
-pub fn breaker_line(change: Change, fault: Option<wire::Fault>) -> String {
+pub fn breaker_line(change: Change, fault: Option<wire::Fault>) -> Option<String> {
     let Change::Opened(reason, open) = change else {
-        return "weir: the limiter answers again".to_owned();
+        return Some("weir: the limiter answers again".to_owned());
     };
     let why = match reason {
         Opening::InRow(calls) => format!("{calls} calls in a row failed"),
         Opening::Share(failed, calls) => format!("{failed} of {calls} calls failed"),
-        Opening::Probe => "a probe failed".to_owned(),
+        Opening::Probe => return None,
     };
     let last = fault.map_or("unreachable", wire::Fault::kind);
     let millis = open.0 / Nanos::MILLISECOND.0;
-    format!("weir: the limiter is left alone for {millis} ms: {why}, the last one for \"{last}\"")
+    Some(format!(
+        "weir: the limiter is left alone, for {millis} ms at first: {why}, the last one for \"{last}\""
+    ))
 }
 
 /// What went wrong without ending a request; the requests it concerns are counted by their rules.
@@ -178,7 +181,7 @@ impl Told {
             Incident::Service(fault) => format!(" ({})", fault.kind()),
             _ => String::new(),
         };
-        Some(format!("weir: {what}{status}; this is said once"))
+        Some(format!("weir: {what}{status}; each worker says this once"))
     }
 }
 
@@ -272,7 +275,7 @@ mod tests {
         let host = Incident::Store(Fault::Host(12));
         assert_eq!(
             told.line(host).unwrap(),
-            "weir: the shared data cannot be used (status 12); this is said once"
+            "weir: the shared data cannot be used (status 12); each worker says this once"
         );
         assert_eq!(told.line(Incident::Store(Fault::Host(5))), None);
         for other in [

@@ -251,27 +251,31 @@ fn leased(limit: &Limit, engine: Engine, proxies: u32) -> Leased {
 }
 
 /// Marks what is leased by all that says where it is debited: what was granted for one limit is not to be spent for
-/// another when a configuration changes.
+/// another when a configuration changes. How many it admits does not say where: a changed number goes on with what was
+/// leased, and with what was admitted alone.
 pub(super) fn mark(rules: &mut [Rule], service: &Service) {
     for rule in rules {
         let Some(Global::Lease(leased)) = &mut rule.global else {
             continue;
         };
+        let several = rule.limits.len() > 1;
         for (leased, limit) in leased.iter_mut().zip(&rule.limits) {
             let mut mark = String::new();
-            for text in [&service.cluster, &service.authority, &limit.name] {
+            for text in [&service.cluster, &service.authority] {
                 describe(text, None, &mut mark);
             }
             for part in &rule.key {
                 describe(&part.descriptor_key, None, &mut mark);
             }
-            let numbers = [
-                u64::from(limit.requests),
-                limit.per.0,
-                service.engine as u64,
-            ];
+            if several {
+                describe("limit", Some(&limit.name), &mut mark);
+            }
             let mut mark = mark.into_bytes();
-            mark.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+            mark.extend(
+                [limit.per.0, service.engine as u64]
+                    .map(u64::to_le_bytes)
+                    .concat(),
+            );
             leased.mark = checksum(&mark);
         }
     }

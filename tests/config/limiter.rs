@@ -153,3 +153,34 @@ fn a_part_of_a_key_is_named_as_envoy_s_own_actions_name_it() {
         ]
     );
 }
+
+/// What its pots are found by, of the first limit of the only rule.
+fn mark(limiter: &Value, rule: &Value) -> u64 {
+    let document = json!({ "limiter": limiter, "rules": [rule] });
+    let plan = read(&serde_json::to_vec(&document).unwrap()).unwrap();
+    plan.leased(0, 0).unwrap().mark
+}
+
+#[test]
+fn a_lease_goes_on_under_another_number_and_not_at_another_place() {
+    let limiter = json!({ "engine": "gubernator", "cluster": "quotas", "proxies": 3 });
+    let rule = |limits: Value| json!({ "name": "a", "global": {}, "limits": limits });
+    let of = |requests: u32, per: &str| rule(json!([{ "requests": requests, "per": per }]));
+    let hour = mark(&limiter, &of(100, "1h"));
+    assert_eq!(mark(&limiter, &of(200, "1h")), hour);
+    assert_ne!(mark(&limiter, &of(100, "1m")), hour);
+    for (field, value) in [
+        ("cluster", "others"),
+        ("authority", "others"),
+        ("engine", "limitador"),
+    ] {
+        let mut other = limiter.clone();
+        other[field] = value.into();
+        assert_ne!(mark(&other, &of(100, "1h")), hour, "{field}");
+    }
+    let mut proxies = limiter.clone();
+    proxies["proxies"] = json!(4);
+    assert_eq!(mark(&proxies, &of(100, "1h")), hour);
+    let two = rule(json!([{ "requests": 100, "per": "1h" }, { "requests": 1, "per": "1m" }]));
+    assert_ne!(mark(&limiter, &two), hour);
+}

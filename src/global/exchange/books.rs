@@ -49,14 +49,22 @@ impl<'b, D: SharedData> Books<'b, D> {
         };
         let Some(answer) = self.answer(told, &share, sent) else {
             // The service has no such limit, so nothing was debited, and who waits need not.
-            let _ = self.change(pot, |pot| pot.fail(debit, Failure::Uncounted));
+            let now = self.now.monotonic;
+            let _ = self.change(pot, |pot| {
+                pot.fail(debit, Failure::Uncounted);
+                pot.count_direct(now, debit.waiting);
+            });
             return debit.waiting;
         };
         if answer.granted {
             self.stats.leased = self.stats.leased.saturating_add(debit.tokens);
         }
         let now = self.now.monotonic;
-        let filled = self.change(pot, |pot| pot.fill(&share, debit, &answer, now));
+        let filled = self.change(pot, |pot| {
+            let filled = pot.fill(&share, debit, &answer, now);
+            pot.count_direct(now, filled.direct);
+            filled
+        });
         let lost = Filled {
             direct: 0,
             lapsed: if answer.granted { debit.tokens } else { 0 },

@@ -252,6 +252,11 @@ impl Pot {
         self.owed = self.owed.saturating_sub(cost);
     }
 
+    /// So much was admitted beside it, by grants of its own.
+    pub fn count_direct(&mut self, now: Instant, cost: u32) {
+        self.rate.count(now, cost);
+    }
+
     /// Whether nothing was spent lately, nor is anything in hand.
     #[must_use]
     pub fn is_cold(&self, now: Instant) -> bool {

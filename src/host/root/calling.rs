@@ -143,7 +143,9 @@ impl Root {
     ) {
         if let Some(change) = change {
             self.meter.record_breaker(change.state(), registry);
-            call::log(Level::Warn, &log::breaker_line(change, fault));
+            if let Some(line) = log::breaker_line(change, fault) {
+                call::log(Level::Warn, &line);
+            }
         }
         if let Some(fault) = fault {
             self.meter

@@ -124,8 +124,8 @@ test: ratelimit check build envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-
 # --- what it costs --------------------------------------------------------------
 
 .PHONY: bench
-bench: build envoy-newest ## instructions a request, and memory under a flood of keys
+bench: build envoy-newest redis $(TOOLS)/bin/service_cmd ## instructions a request, memory under a flood of keys, and a shared quota
 	$(call debian,valgrind,valgrind)
 	$(call debian,h2load,nghttp2-client)
-	$(call say,benches in Envoy $(ENVOY_NEWEST)$(comma) about ten minutes)
+	$(call say,benches in Envoy $(ENVOY_NEWEST)$(comma) about fifteen minutes)
 	@cargo bench -q --bench proxy

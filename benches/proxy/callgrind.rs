@@ -1,6 +1,7 @@
 //! Instructions a request, counted by callgrind.
 
 use std::fs;
+use std::iter::zip;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -9,6 +10,8 @@ use tempfile::TempDir;
 use crate::bootstrap;
 use crate::cases::{self, Case, Filter, HEADERS, Outcome, RULE};
 use crate::client::get;
+use crate::load::{Answers, PATH, load, run};
+use crate::neighbours;
 use crate::proxy::{self, Envoy};
 use crate::table::{self, Row};
 
@@ -18,7 +21,7 @@ const N: u64 = 1_000;
 /// V8 compiles and Envoy fills caches of its own before every request costs the same.
 const WARM_UP: u64 = 1_500;
 
-const PATH: &str = "/v1/loans";
+const CONNECTIONS: u32 = 4;
 
 /// Measures the cases and the baseline, prints the table, and returns what is over its bound.
 pub async fn compare(mut cases: Vec<Case>) -> Vec<String> {
@@ -42,35 +45,74 @@ pub async fn compare(mut cases: Vec<Case>) -> Vec<String> {
 
 /// Instructions of one request, all of Envoy included.
 async fn measure(case: &Case) -> u64 {
-    let dir = TempDir::new().unwrap();
-    let counts = dir.path().join("counts");
-    let mut host = proxy::newest().under([
-        "valgrind".into(),
-        "--tool=callgrind".into(),
-        // V8 writes the code it runs.
-        "--smc-check=all-non-file".into(),
-        // Starting Envoy takes four times as long when it is counted.
-        "--instr-atstart=no".into(),
-        format!("--callgrind-out-file={}", counts.display()),
-    ]);
-    host.workers = 1;
-    let envoy = host.start_static(&bootstrap::with(&case.filter)).await;
-    let mut counter = Counter {
-        process: envoy.process_id(),
-        counts,
-        dumps: 0,
-    };
-    counter.control(&["-i", "on"]);
+    let mut counted = Counted::start(&bootstrap::with(&case.filter)).await;
+    let request = counted.request().await;
+    verify(case, &counted.envoy, request.answers).await;
+    request.instructions
+}
 
-    let mut answers = load(&envoy, WARM_UP);
-    counter.dump();
-    answers += load(&envoy, N);
-    let once = counter.dump();
-    answers += load(&envoy, 3 * N);
-    let thrice = counter.dump();
+/// A proxy with one worker whose instructions are counted.
+pub struct Counted {
+    pub envoy: Envoy,
+    counter: Counter,
+    /// Where the counts are.
+    _dir: TempDir,
+}
 
-    verify(case, &envoy, answers).await;
-    (thrice - once) / (2 * N)
+impl Counted {
+    pub async fn start(bootstrap: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        let counts = dir.path().join("counts");
+        let mut host = proxy::newest().under([
+            "valgrind".into(),
+            "--tool=callgrind".into(),
+            // V8 writes the code it runs.
+            "--smc-check=all-non-file".into(),
+            // Starting Envoy takes four times as long when it is counted.
+            "--instr-atstart=no".into(),
+            format!("--callgrind-out-file={}", counts.display()),
+        ]);
+        host.workers = 1;
+        let envoy = host.start_static(bootstrap).await;
+        let counter = Counter {
+            process: envoy.process_id(),
+            counts,
+            dumps: 0,
+        };
+        counter.control(&["-i", "on"]);
+        Self {
+            envoy,
+            counter,
+            _dir: dir,
+        }
+    }
+
+    /// Sends requests, and counts.
+    pub async fn request(&mut self) -> Request {
+        let mut answers = Answers::default();
+        let mut counts = [(0, 0); 3];
+        for (count, n) in zip(&mut counts, [WARM_UP, N, 3 * N]) {
+            answers += load(self.envoy.address, CONNECTIONS, n);
+            *count = (self.counter.dump(), neighbours::calls(&self.envoy).await);
+        }
+        let [(_, calls), (once, calls_once), (thrice, calls_thrice)] = counts;
+        // Both counts of calls begin with the proxy.
+        let once_calls = calls_once - calls;
+        Request {
+            instructions: (thrice - once) / (2 * N),
+            calls: (calls_thrice - calls_once - once_calls) as f64 / (2 * N) as f64,
+            answers,
+        }
+    }
+}
+
+/// What a request costs.
+pub struct Request {
+    pub instructions: u64,
+    /// Of the rate limit service.
+    pub calls: f64,
+    /// What became of all that were sent to find out.
+    pub answers: Answers,
 }
 
 /// The counters of a process that runs under callgrind.
@@ -98,46 +140,6 @@ impl Counter {
     }
 }
 
-/// How many requests were answered, and how many of them with a refusal.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Answers {
-    total: u64,
-    refused: u64,
-}
-
-impl std::ops::AddAssign for Answers {
-    fn add_assign(&mut self, other: Self) {
-        self.total += other.total;
-        self.refused += other.refused;
-    }
-}
-
-/// Sends `n` requests over four connections.
-fn load(envoy: &Envoy, n: u64) -> Answers {
-    let url = format!("http://{}{PATH}", envoy.address);
-    let report = run(Command::new("h2load").args(["--h1", "-c", "4", "-n", &n.to_string(), &url]));
-    // `status codes: 1500 2xx, 0 3xx, 0 4xx, 0 5xx`
-    let counts = report
-        .lines()
-        .find_map(|line| line.strip_prefix("status codes: "))
-        .expect("h2load counts answers");
-    let count = |class: &str| -> u64 {
-        let counted = counts
-            .split(", ")
-            .find_map(|count| count.strip_suffix(class));
-        counted
-            .and_then(|count| count.trim().parse().ok())
-            .expect("h2load counts every class")
-    };
-    let (passed, refused) = (count("2xx"), count("4xx"));
-    assert_eq!(
-        passed + refused,
-        n,
-        "not every request was answered: {report}"
-    );
-    Answers { total: n, refused }
-}
-
 /// Fails when what was measured is not what the case says.
 async fn verify(case: &Case, envoy: &Envoy, answers: Answers) {
     let Answers { total, .. } = answers;
@@ -158,30 +160,7 @@ async fn verify(case: &Case, envoy: &Envoy, answers: Answers) {
     } else {
         total - refused
     };
-    let counted = match case.filter {
-        Filter::Absent => Vec::new(),
-        Filter::LocalRateLimit => vec![("bench.http_local_rate_limit.ok".to_owned(), admitted)],
-        Filter::Weir(_) => {
-            let rule = |counter: &str| format!("wasmcustom.weir.rule.{RULE}.{counter}");
-            let none = [
-                rule("errors"),
-                rule("uncharged"),
-                "wasmcustom.weir.store.retries".to_owned(),
-            ];
-            [(rule("allowed"), admitted), (rule("limited"), refused)]
-                .into_iter()
-                .chain(none.map(|name| (name, 0)))
-                .collect()
-        }
-    };
-    for (counter, expected) in counted {
-        // Counters are handed over once a second.
-        let what = format!("{}: {counter} to be {expected}", case.name);
-        proxy::until(&what, async || {
-            (envoy.stat(&counter).await == expected).then_some(())
-        })
-        .await;
-    }
+    expect_counts(case.name, &case.filter, envoy, admitted, refused).await;
 
     let answer = envoy.connect().await.send(get(PATH)).await;
     let present: Vec<_> = HEADERS
@@ -198,16 +177,41 @@ async fn verify(case: &Case, envoy: &Envoy, answers: Answers) {
     );
 }
 
-/// What a command prints.
-fn run(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}; run `make bench`"));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{command:?}: {text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    text
+/// Waits until the filter has counted so many requests, each of them without a fault.
+pub async fn expect_counts(
+    case: &str,
+    filter: &Filter,
+    envoy: &Envoy,
+    admitted: u64,
+    refused: u64,
+) {
+    let counted = match filter {
+        Filter::Absent => Vec::new(),
+        Filter::LocalRateLimit => vec![("bench.http_local_rate_limit.ok".to_owned(), admitted)],
+        Filter::RateLimit => vec![
+            ("cluster.upstream.ratelimit.ok".to_owned(), admitted),
+            ("cluster.upstream.ratelimit.error".to_owned(), 0),
+        ],
+        Filter::Weir(_) => {
+            let rule = |counter: &str| format!("wasmcustom.weir.rule.{RULE}.{counter}");
+            let none = [
+                rule("errors"),
+                rule("uncharged"),
+                "wasmcustom.weir.store.retries".to_owned(),
+                "wasmcustom.weir.limiter.errors".to_owned(),
+            ];
+            [(rule("allowed"), admitted), (rule("limited"), refused)]
+                .into_iter()
+                .chain(none.map(|name| (name, 0)))
+                .collect()
+        }
+    };
+    for (counter, expected) in counted {
+        // Counters are handed over once a second.
+        let what = format!("{case}: {counter} to be {expected}");
+        proxy::until(&what, async || {
+            (envoy.stat(&counter).await == expected).then_some(())
+        })
+        .await;
+    }
 }

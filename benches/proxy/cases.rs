@@ -24,6 +24,8 @@ pub enum Filter {
     Absent,
     /// Envoy's own filter with a descriptor for each address.
     LocalRateLimit,
+    /// Envoy's own filter that asks a rate limit service about each request.
+    RateLimit,
     /// The module with this document.
     Weir(Value),
 }
@@ -170,7 +172,7 @@ const SCARCE: (u32, &str) = (1, "1h");
 const SMALLEST: u32 = 1_024;
 
 /// One limit for each address, as the connection gives it.
-fn per_address((requests, per): &(u32, &str), headers: &[&str]) -> Value {
+pub fn per_address((requests, per): &(u32, &str), headers: &[&str]) -> Value {
     json!({
         "rules": [{ "name": RULE, "key": ["client_ip"], "limits": [{ "requests": requests, "per": per }] }],
         "response": { "headers": headers },

@@ -6,6 +6,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::load::PATH;
 
 /// Threads, and connections that each of them serves in turn.
 const THREADS: usize = 2;
@@ -13,20 +16,14 @@ const CONNECTIONS: usize = 16;
 
 /// Callers that send one request after the other.
 pub struct Crowd {
-    threads: Vec<Vec<BufReader<TcpStream>>>,
+    threads: Vec<Vec<Caller>>,
 }
 
 impl Crowd {
     pub fn connect(to: SocketAddr) -> Self {
-        let connection = |_| {
-            let stream = TcpStream::connect(to).unwrap();
-            stream.set_nodelay(true).unwrap();
-            BufReader::new(stream)
-        };
+        let thread = |_| (0..CONNECTIONS).map(|_| Caller::connect(to)).collect();
         Self {
-            threads: (0..THREADS)
-                .map(|_| (0..CONNECTIONS).map(connection).collect())
-                .collect(),
+            threads: (0..THREADS).map(thread).collect(),
         }
     }
 
@@ -34,49 +31,72 @@ impl Crowd {
     pub fn send(&mut self, requests: Range<u64>, key: impl Fn(u64) -> u64 + Copy + Send) {
         let share = (requests.end - requests.start).div_ceil(THREADS as u64);
         thread::scope(|scope| {
-            for (index, connections) in (0..).zip(&mut self.threads) {
+            for (index, callers) in (0..).zip(&mut self.threads) {
                 let start = requests.end.min(requests.start + index * share);
                 let mut keys = (start..requests.end.min(start + share)).map(key);
-                scope.spawn(move || while send_one_each(connections, &mut keys) {});
+                scope.spawn(move || while send_one_each(callers, &mut keys) {});
             }
         });
     }
 }
 
 /// One request on each connection, then all answers; false when the keys have run out.
-fn send_one_each(
-    connections: &mut [BufReader<TcpStream>],
-    keys: &mut impl Iterator<Item = u64>,
-) -> bool {
+fn send_one_each(callers: &mut [Caller], keys: &mut impl Iterator<Item = u64>) -> bool {
     let mut sent = 0;
-    for (connection, key) in connections.iter_mut().zip(keys) {
-        let request =
-            format!("GET /v1/loans HTTP/1.1\r\nhost: weir.test\r\nx-key: {key:016x}\r\n\r\n");
-        connection.get_mut().write_all(request.as_bytes()).unwrap();
+    for (caller, key) in callers.iter_mut().zip(keys) {
+        caller.ask(key);
         sent += 1;
     }
-    connections.iter_mut().take(sent).for_each(read_answer);
+    callers.iter_mut().take(sent).for_each(Caller::hear);
     sent > 0
 }
 
-fn read_answer(connection: &mut BufReader<TcpStream>) {
-    let mut line = String::new();
-    let mut length = 0;
-    connection.read_line(&mut line).unwrap();
-    assert!(
-        line.starts_with("HTTP/1.1 200 "),
-        "the proxy answered {line:?}"
-    );
-    while line != "\r\n" {
-        line.clear();
-        assert_ne!(
-            connection.read_line(&mut line).unwrap(),
-            0,
-            "the proxy closed the connection"
-        );
-        if let Some(value) = line.strip_prefix("content-length: ") {
-            length = value.trim_end().parse().unwrap();
-        }
+/// Who has one connection.
+pub struct Caller(BufReader<TcpStream>);
+
+impl Caller {
+    pub fn connect(to: SocketAddr) -> Self {
+        let stream = TcpStream::connect(to).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(BufReader::new(stream))
     }
-    connection.read_exact(&mut vec![0; length]).unwrap();
+
+    /// How long one request takes.
+    pub fn call(&mut self) -> Duration {
+        let asked = Instant::now();
+        self.ask(0);
+        self.hear();
+        asked.elapsed()
+    }
+
+    /// Sends a request with this key.
+    fn ask(&mut self, key: u64) {
+        let request =
+            format!("GET {PATH} HTTP/1.1\r\nhost: weir.test\r\nx-key: {key:016x}\r\n\r\n");
+        self.0.get_mut().write_all(request.as_bytes()).unwrap();
+    }
+
+    /// Waits for the whole answer, which must be 200.
+    fn hear(&mut self) {
+        let connection = &mut self.0;
+        let mut line = String::new();
+        let mut length = 0;
+        connection.read_line(&mut line).unwrap();
+        assert!(
+            line.starts_with("HTTP/1.1 200 "),
+            "the proxy answered {line:?}"
+        );
+        while line != "\r\n" {
+            line.clear();
+            assert_ne!(
+                connection.read_line(&mut line).unwrap(),
+                0,
+                "the proxy closed the connection"
+            );
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.trim_end().parse().unwrap();
+            }
+        }
+        connection.read_exact(&mut vec![0; length]).unwrap();
+    }
 }

@@ -1,6 +1,6 @@
-//! What Weir costs in a real Envoy: instructions a request, and memory under a flood of keys.
+//! What Weir costs in a real Envoy: instructions a request, memory under a flood of keys, and a quota that is shared.
 //!
-//! `make bench` runs everything, about ten minutes; `cargo bench -- NAME…` only what has one of the names in
+//! `make bench` runs everything, about fifteen minutes; `cargo bench -- NAME…` only what has one of the names in
 //! its own, and the request without a filter, to which everything is compared. It fails when a figure is over
 //! its bound, or when what was measured is not what the row says. The bounds of instructions hold what is there;
 //! beside them stands what each case aims at, and `met` where it is there.
@@ -21,6 +21,14 @@
 //! A million requests, each with a key of its own, against a table of 65,536 slots, with the resident memory
 //! of the process read on the way. The same number of requests without the filter, and with a single key,
 //! shows what grows for reasons of Envoy's own.
+//!
+//! # Quota
+//!
+//! One quota of envoyproxy/ratelimit with Redis, kept by Envoy's own filter, which asks it about each request,
+//! and by leases; beside them no filter, and a local limit. Requests go to an upstream, another Envoy: the own
+//! filter asks about no others. Instructions are counted as above. Latency is measured on one connection and
+//! requests a second on four, on whatever else the machine does: only what the contenders have to each other is
+//! asked, and the 99th percentile is printed with what it differs by between two equal runs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -36,7 +44,11 @@ mod callgrind;
 mod cases;
 mod crowd;
 mod flood;
+mod load;
+mod neighbours;
+mod quota;
 mod table;
+mod verdict;
 
 // The tests of the module in Envoy start it in the same way; a bench needs only some of what they can do.
 #[path = "../../tests/envoy/client.rs"]
@@ -48,6 +60,9 @@ mod document;
 #[path = "../../tests/envoy/proxy.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod proxy;
+#[path = "../../tests/envoy/service.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod service;
 
 use std::env;
 use std::process::ExitCode;
@@ -65,7 +80,7 @@ async fn main() -> ExitCode {
         cases::all()
             .into_iter()
             .map(|case| case.name)
-            .chain([flood::NAME])
+            .chain([flood::NAME, quota::NAME])
     };
     if !known().any(asked) {
         eprintln!(
@@ -83,6 +98,9 @@ async fn main() -> ExitCode {
     }
     if asked(flood::NAME) {
         exceeded.extend(flood::run().await);
+    }
+    if asked(quota::NAME) {
+        exceeded.extend(quota::run().await);
     }
     for line in &exceeded {
         eprintln!("over its bound: {line}");

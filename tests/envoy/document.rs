@@ -176,11 +176,8 @@ pub fn weir(document: &Value) -> Value {
 pub fn bootstrap(dir: &Path, listener: &Listener) -> Value {
     let upstream_at = json!({ "pipe": { "path": dir.join(UPSTREAM) } });
     let mut clusters = vec![cluster("upstream", &upstream_at)];
-    clusters.extend(listener.limiter.map(|address| {
-        let (address, port) = (address.ip().to_string(), address.port());
-        let at = json!({ "socket_address": { "address": address, "port_value": port } });
-        cluster("ratelimit", &at)
-    }));
+    let limiter = listener.limiter.map(socket);
+    clusters.extend(limiter.map(|at| cluster("ratelimit", &at)));
     json!({
         "node": { "id": "weir", "cluster": "weir" },
         "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
@@ -195,7 +192,14 @@ pub fn bootstrap(dir: &Path, listener: &Listener) -> Value {
     })
 }
 
-fn cluster(name: &str, address: &Value) -> Value {
+/// An address that is listened on or connected to.
+pub fn socket(address: SocketAddr) -> Value {
+    let (address, port) = (address.ip().to_string(), address.port());
+    json!({ "socket_address": { "address": address, "port_value": port } })
+}
+
+/// A cluster of one endpoint.
+pub fn cluster(name: &str, address: &Value) -> Value {
     json!({
         "name": name,
         "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [

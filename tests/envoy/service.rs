@@ -19,6 +19,9 @@ pub struct Service {
     server: Process,
     dir: TempDir,
     pub address: SocketAddr,
+    /// Where it speaks gRPC, as Envoy's own filter does.
+    #[allow(dead_code, reason = "the benches use it")]
+    pub grpc: SocketAddr,
 }
 
 impl Service {
@@ -38,7 +41,7 @@ impl Service {
         let folder = dir.path().join("ratelimit/config");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("limits.yaml"), limits).unwrap();
-        let ports @ [store, address, ..] = free_ports();
+        let ports @ [store, address, grpc, _] = free_ports();
         let mut redis = Process::start(&mut redis_at(store), "redis-server");
         let ready = async || TcpStream::connect(store).ok().map(drop);
         until_ready([&mut redis], "Redis", ready).await?;
@@ -50,6 +53,7 @@ impl Service {
             server: Process::start(&mut server, "ratelimit"),
             dir,
             address,
+            grpc,
         };
         let ready = async || {
             TcpStream::connect(address).ok()?;

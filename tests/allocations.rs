@@ -3,7 +3,12 @@
 //! Blocks that the host fills (headers, properties, values of the shared data) are not counted here:
 //! `tests/artifact` counts those at the module's boundary.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where it is surprised"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -12,9 +17,14 @@ use std::collections::HashMap;
 use weir::config;
 use weir::engine::{Incidents, Met};
 use weir::facts::{Facts, Source, Unreadable};
-use weir::limiter::{self, Answer, Limiter};
+use weir::global::lease::debit::{Answer, Filled};
+use weir::global::lease::pot::{Next, Pot, Waiting, Way};
+use weir::global::lease::pots::Stats;
+use weir::global::lease::span::Ends;
+use weir::limiter::{self, Limiter};
 use weir::local::store::{Fault, Founding, SharedData, Swap};
-use weir::units::{Instant, Now, UnixTime};
+use weir::plan::Global;
+use weir::units::{Instant, Nanos, Now, UnixTime};
 
 struct Counting;
 
@@ -195,8 +205,8 @@ impl Worker {
             let (met, now) = (&met[..], Some(NOW));
             let request = limiter::Request { met, now, grpc };
             match limiter.answer(request, shared, &mut incidents) {
-                Answer::Pass(_, headers) => Ok(headers),
-                Answer::Refuse(..) | Answer::Park { .. } => Err(()),
+                limiter::Answer::Pass(_, headers) => Ok(headers),
+                limiter::Answer::Refuse(..) | limiter::Answer::Park { .. } => Err(()),
             }
         });
         self.met = met;
@@ -215,6 +225,49 @@ impl Worker {
         (allocations, admitted)
     }
 
+    /// Puts into the pot of the client a lease that no test spends.
+    fn lease(&mut self) {
+        let engine = self.limiter.engine();
+        let mut source = request();
+        let (mut facts, mut met) = (Facts::new(&mut source), Vec::new());
+        assert_eq!(engine.select(&mut facts, &mut met, |_| ()), None);
+        let Some(Global::Lease(leased)) = &engine.plan().rules[0].global else {
+            panic!("no rule whose limits are leased");
+        };
+        let share = leased[0].share;
+        let pot = leased[0].pot(met[0].fingerprint().unwrap());
+        let (waiting, way) = (
+            Waiting {
+                all: 1_000,
+                first: 1,
+                asked: 0,
+            },
+            Way {
+                rtt: Nanos::MILLISECOND,
+                timeout: Nanos::SECOND,
+            },
+        );
+        let now = NOW.monotonic;
+        let answer = Answer {
+            granted: true,
+            remaining: Some(1_000_000),
+            ends: Ends {
+                earliest: now.plus(Nanos::SECOND),
+                latest: now.plus(Nanos::SECOND),
+            },
+            burns: true,
+        };
+        let fill = |pot: &mut Pot| {
+            let Next::Debit(debit) = pot.next(&share, NOW, waiting, way) else {
+                panic!("nothing to debit");
+            };
+            pot.fill(&share, &debit, &answer, now)
+        };
+        let (pots, shared) = (engine.pots().unwrap(), &mut self.shared);
+        let filled = pots.change(shared, pot, now, &mut Stats::default(), fill);
+        assert_eq!(filled, Ok(Some(Filled::default())));
+    }
+
     /// The third request: its counters exist.
     fn hot(configuration: &str) -> Allocations {
         let mut worker = Self::new(configuration);
@@ -226,6 +279,10 @@ impl Worker {
 
 const PER_CLIENT: &str = r#"{"rules": [{"name": "per-client", "key": ["client_ip"],
     "limits": [{"requests": 20, "per": "1s", "burst": 40}]}], "response": {"headers": []}}"#;
+
+const LEASED: &str = r#"{"limiter": {"engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 2},
+    "rules": [{"name": "per-client", "key": ["client_ip"], "global": {},
+    "limits": [{"requests": 1000000, "per": "1m"}]}], "response": {"headers": []}}"#;
 
 const ONE_AN_HOUR: &str = r#"{"rules": [{"name": "per-client", "key": ["client_ip"],
     "limits": [{"requests": 1, "per": "1h"}]}],
@@ -244,6 +301,14 @@ fn assert_allocations(found: &Allocations, select: usize, answer: usize, show: u
 #[test]
 fn admit() {
     assert_allocations(&Worker::hot(PER_CLIENT), 0, 3, 0);
+}
+
+#[test]
+fn admit_of_a_lease() {
+    let mut worker = Worker::new(LEASED);
+    worker.lease();
+    assert!(worker.exchange().1);
+    assert_allocations(&worker.exchange().0, 0, 2, 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is decided about a request, from what the rules that it meets say.
 
+use super::global::Said;
 use super::{COST, Engine, Incidents, Met, MetKey, is_closed};
 use crate::decision::{Decision, Effect, Quota, Reason, Refusal};
 use crate::local::limit::Limit;
@@ -97,14 +98,16 @@ impl Engine {
         }
         .settle(&mut entries);
         incidents.fault = entries.iter().find_map(|entry| entry.fault);
-        Outcome::Decided(self.conclude(met, asked, &[], &entries, settled, now))
+        let said = Said::without_draws(asked, now);
+        Outcome::Decided(self.conclude(met, &said, &entries, settled))
     }
 
     /// Decides when there are no counters at all, or no clock for them: every rule's `on_fault` does, after what needs
     /// none.
     pub fn decide_without_counters(&self, met: &[Met], asked: Asked<'_>) -> Decision {
         let refused = self.refused_unread(met);
-        if let Some(decision) = refused.or_else(|| self.refused_by_service(met, asked)) {
+        let now = Now::default();
+        if let Some(decision) = refused.or_else(|| self.refused_by_service(met, asked, now)) {
             return decision;
         }
         let mut decision = Decision::default();
@@ -166,12 +169,12 @@ impl Engine {
     pub(super) fn conclude(
         &self,
         met: &[Met],
-        asked: Asked<'_>,
-        said: &[Quota],
+        said: &Said<'_>,
         entries: &[Entry<'_>],
         settled: Settled,
-        now: Now,
     ) -> Decision {
+        let &Said { asked, now, .. } = said;
+        let shown = self.plan.response.shows_quotas();
         let admitted = settled == Settled::Admitted;
         let mut decision = Decision::default();
         decision.rules.reserve_exact(met.len());
@@ -182,18 +185,18 @@ impl Engine {
                 false => None,
             };
             let Some((at, entry)) = entry else {
-                let own = said.iter().filter(|quota| quota.rule == met.rule);
-                let known = decision.quotas.len();
-                decision.quotas.extend(own);
                 let rule = self.plan.rules.get(met.rule);
                 let limits = rule.map_or(0, |rule| rule.limits.len());
                 let effect = match admitted {
-                    true if decision.quotas.len() - known == limits => Effect::Charged,
+                    true if said.of(met.rule).count() == limits => Effect::Charged,
                     false if met.fingerprint().is_some() => Effect::Passed,
                     // Of a service that has no such limit, and would admit anything, too.
                     _ => Effect::Uncharged,
                 };
                 decision.rules.push(met.outcome(effect));
+                if !admitted || shown {
+                    decision.quotas.extend(said.of(met.rule));
+                }
                 continue;
             };
             let effect = match settled {
@@ -210,7 +213,7 @@ impl Engine {
                 _ => Effect::Passed,
             };
             decision.rules.push(met.outcome(effect));
-            if !admitted || self.plan.response.shows_quotas() {
+            if !admitted || shown {
                 let readings = entry.readings(admitted, now).enumerate();
                 decision
                     .quotas
@@ -247,7 +250,7 @@ impl Engine {
     }
 
     /// Whether this proxy's own counters are asked: for a rule of the service only where that was asked in vain.
-    fn is_counted_here(&self, met: &Met, asked: Asked<'_>) -> bool {
+    pub(super) fn is_counted_here(&self, met: &Met, asked: Asked<'_>) -> bool {
         let here = match self.global(met) {
             None => true,
             Some(Global::Lease(_)) => false,

@@ -31,10 +31,14 @@ impl Engine {
         data: &mut impl SharedData,
         incidents: &mut Incidents,
     ) -> Outcome {
-        if let Some(refused) = self.refused_by_service(met, asked) {
+        if let Some(refused) = self.refused_by_service(met, asked, now) {
             return Outcome::Decided(refused);
         }
-        let mut entries = self.entries(met, asked, &tables.local);
+        // Mostly there are none.
+        let mut entries = match met.iter().any(|met| self.is_counted_here(met, asked)) {
+            true => self.entries(met, asked, &tables.local),
+            false => Vec::new(),
+        };
         let stats = &mut incidents.stats;
         let table = &tables.local;
         let mut transaction = Transaction {
@@ -46,8 +50,8 @@ impl Engine {
         let settled = transaction.test_all(&mut entries);
         incidents.fault = entries.iter().find_map(|entry| entry.fault);
         if let Some(settled) = settled {
-            let told = asked.told.unwrap_or_default();
-            return Outcome::Decided(self.conclude(met, asked, told, &entries, settled, now));
+            let said = Said::without_draws(asked, now);
+            return Outcome::Decided(self.conclude(met, &said, &entries, settled));
         }
         let mut draws = self.draws(met, asked);
         if let Err(outcome) = self.draw(met, asked, now, &mut draws, tables, data, incidents) {
@@ -71,8 +75,9 @@ impl Engine {
             rule: draw.rule,
             limit: draw.limit,
         }));
-        let said = said(met, asked, &draws, now);
-        Outcome::Decided(self.conclude(met, asked, &said, &entries, settled, now))
+        let draws = &draws;
+        let said = Said { asked, draws, now };
+        Outcome::Decided(self.conclude(met, &said, &entries, settled))
     }
 
     /// Takes what is leased, or tells why not.
@@ -94,9 +99,9 @@ impl Engine {
         for _ in 0..MAX_SWAPS {
             drawing(now, tables, data, incidents).look(draws);
             incidents.fault = incidents.fault.or(draws.iter().find_map(|draw| draw.fault));
-            let said = said(met, asked, draws, now);
+            let said = Said { asked, draws, now };
             let denied = |met: &Met| self.denied(met, asked, draws);
-            if let Some(refused) = refused(met, &said, &denied) {
+            if let Some(refused) = refused(met, said, &denied) {
                 incidents.unsettled = draws.iter().any(Draw::is_unsettled);
                 return Err(Outcome::Decided(refused));
             }
@@ -120,13 +125,18 @@ impl Engine {
     }
 
     /// A refusal by what the service told of rules that ask it for each request, or because it told nothing.
-    pub(super) fn refused_by_service(&self, met: &[Met], asked: Asked<'_>) -> Option<Decision> {
+    pub(super) fn refused_by_service(
+        &self,
+        met: &[Met],
+        asked: Asked<'_>,
+        now: Now,
+    ) -> Option<Decision> {
         let denies = asked.told.is_none() && !asked.may_wait && self.on_error() == OnError::Deny;
         let denied = |met: &Met| {
             let asks = denies && matches!(self.global(met), Some(Global::PerRequest(_)));
             asks.then_some(Reason::Unavailable)
         };
-        refused(met, asked.told.unwrap_or_default(), &denied)
+        refused(met, Said::without_draws(asked, now), &denied)
     }
 
     /// Why a rule of which leases are taken denies a request, other than by its limits.
@@ -200,24 +210,46 @@ fn drawing<'a, D: SharedData>(
     }
 }
 
-/// What all limits of the service's rules say, in the order of the plan.
-fn said(met: &[Met], asked: Asked<'_>, draws: &[Draw<'_>], now: Now) -> Vec<Quota> {
-    let mut said = Vec::new();
-    for met in met {
-        let told = asked.told.unwrap_or_default().iter();
-        said.extend(told.filter(|quota| quota.rule == met.rule));
-        let draws = draws.iter().filter(|draw| draw.rule == met.rule);
-        said.extend(draws.filter_map(|draw| match draw.found {
+/// What the limits of the service's rules say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said<'a> {
+    /// What the service said.
+    pub(super) asked: Asked<'a>,
+    /// What was found of leases.
+    draws: &'a [Draw<'a>],
+    /// When.
+    pub(super) now: Now,
+}
+
+impl<'a> Said<'a> {
+    /// Where no leases were looked at.
+    pub(super) const fn without_draws(asked: Asked<'a>, now: Now) -> Self {
+        let draws = &[];
+        Self { asked, draws, now }
+    }
+
+    /// What those of one rule say, in the order of the plan.
+    pub(super) fn of(self, rule: usize) -> impl Iterator<Item = Quota> + 'a {
+        let told = self.asked.told.unwrap_or_default().iter();
+        let told = told.filter(move |quota| quota.rule == rule);
+        let draws = self.draws.iter().filter(move |draw| draw.rule == rule);
+        told.copied()
+            .chain(draws.filter_map(move |draw| self.quota(draw)))
+    }
+
+    fn quota(self, draw: &Draw<'_>) -> Option<Quota> {
+        match draw.found {
             _ if draw.fault.is_some() => None,
             Found::Direct => {
-                let mut direct = asked.direct.iter();
+                let mut direct = self.asked.direct.iter();
                 direct.find(|direct| direct.pot == draw.pot)?.quota
             }
             Found::Short { .. } => None,
             Found::Spent { .. } | Found::Alone { .. } | Found::Refused { .. } => {
-                let (remaining, reset) = draw.reading(now.monotonic);
+                let now = self.now.monotonic;
+                let (remaining, reset) = draw.reading(now);
                 let wait = draw.refused_until().map(|until| {
-                    let wait = until.since(now.monotonic);
+                    let wait = until.since(now);
                     Wait::After(wait.max(Nanos(1)))
                 });
                 Some(Quota {
@@ -228,9 +260,8 @@ fn said(met: &[Met], asked: Asked<'_>, draws: &[Draw<'_>], now: Now) -> Vec<Quot
                     violated: wait,
                 })
             }
-        }));
+        }
     }
-    said
 }
 
 /// The refusal of a request for whose rule too many others came between.
@@ -250,13 +281,10 @@ fn contended(met: &[Met], rule: usize) -> Decision {
 /// The refusal of a request by its quotas, or by what is denied for another reason.
 fn refused(
     met: &[Met],
-    said: &[Quota],
+    said: Said<'_>,
     denied: &dyn Fn(&Met) -> Option<Reason>,
 ) -> Option<Decision> {
-    let refuses = |met: &Met| {
-        let mut own = said.iter().filter(|quota| quota.rule == met.rule);
-        own.any(|quota| quota.violated.is_some())
-    };
+    let refuses = |met: &Met| said.of(met.rule).any(|quota| quota.violated.is_some());
     let effect = |met: &Met| match (refuses(met), denied(met)) {
         (true, _) => Effect::Refused,
         (false, Some(_)) => Effect::Denied,
@@ -266,10 +294,13 @@ fn refused(
         return None;
     }
     let mut decision = Decision {
-        quotas: said.to_vec(),
+        quotas: Vec::new(),
         rules: met.iter().map(|met| met.outcome(effect(met))).collect(),
         refusal: None,
     };
+    for met in met {
+        decision.quotas.extend(said.of(met.rule));
+    }
     let other = met.iter().find_map(|met| {
         let rule = met.rule;
         denied(met).map(|reason| Refusal { rule, reason })

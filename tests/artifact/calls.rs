@@ -5,6 +5,7 @@ use crate::golden;
 use crate::host::{At, Fault, Script};
 use crate::request::Request;
 use crate::scene::{ONE_AN_HOUR, PER_CLIENT, SECOND, Scene};
+use crate::service::from;
 use crate::shared_data::Dialect;
 use crate::status;
 use crate::worker::Exchange;
@@ -61,6 +62,14 @@ fn first_admit_of_all_on_kong() {
 #[test]
 fn hot_admit() {
     hot("admit", PER_CLIENT, &Request::get("/"));
+}
+
+/// One value is read and written, as of a local limit.
+#[test]
+fn hot_admit_of_a_lease() {
+    let mut scene = Scene::leased();
+    scene.admit(2, &from(1));
+    check("admit-leased", &scene.exchange(&from(1)));
 }
 
 #[test]

@@ -8,7 +8,7 @@
 
 use crate::request::Request;
 use crate::scene::{ONE_AN_HOUR, PER_CLIENT, Scene};
-use crate::service::{PER_REQUEST, told};
+use crate::service::{PER_REQUEST, from, told};
 use crate::worker::Exchange;
 
 /// The most that a case may cost.
@@ -20,7 +20,7 @@ struct Budget {
     run: fn() -> Exchange,
 }
 
-const BUDGETS: [Budget; 7] = [
+const BUDGETS: [Budget; 8] = [
     Budget {
         case: "no rule matches",
         fuel: 6_000,
@@ -56,6 +56,12 @@ const BUDGETS: [Budget; 7] = [
         fuel: 32_000,
         blocks: 1,
         run: refused_from_memory,
+    },
+    Budget {
+        case: "admit, leased",
+        fuel: 22_600,
+        blocks: 2,
+        run: leased,
     },
     Budget {
         case: "admit, granted by the service",
@@ -137,6 +143,12 @@ fn refused_from_memory() -> Exchange {
     scene.admit(1, &Request::get("/"));
     assert!(!scene.exchange(&Request::get("/")).admitted());
     scene.exchange(&Request::get("/"))
+}
+
+fn leased() -> Exchange {
+    let mut scene = Scene::leased();
+    scene.admit(2, &from(1));
+    scene.exchange(&from(1))
 }
 
 /// One that waits alone, from its begin to its end.

@@ -10,6 +10,11 @@ pub const PER_REQUEST: &str = r#"{"limiter": {"engine": "envoy_ratelimit", "clus
     "rules": [{"name": "per-client", "key": ["client_ip"], "global": {"mode": "per_request"},
     "limits": [{"requests": 100, "per": "1m"}]}], "response": {"headers": []}}"#;
 
+/// Ten thousand a minute per client, leased, without headers on responses.
+pub const LEASED: &str = r#"{"limiter": {"engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 2},
+    "rules": [{"name": "per-client", "key": ["client_ip"], "global": {},
+    "limits": [{"requests": 10000, "per": "1m"}]}], "response": {"headers": []}}"#;
+
 /// The longest that a request of [`PER_REQUEST`] waits, in nanoseconds: `max_wait` of 20 ms, and a tick.
 pub const MAX_WAIT: u64 = 30_000_000;
 
@@ -65,6 +70,19 @@ impl Scene {
         assert_eq!(self.worker.request_headers(stream), 1);
         assert!(self.waits(stream), "it was answered");
         stream
+    }
+
+    /// A worker of [`LEASED`] with twenty requests behind it, and as many granted ahead.
+    pub fn leased() -> Self {
+        let mut scene = Self::new(LEASED);
+        // The first debit is for those who wait, the second for as many again.
+        for crowd in [20, 1] {
+            let streams: Vec<_> = (0..crowd).map(|_| scene.park(&from(1))).collect();
+            scene.wake();
+            scene.worker.answer(scene.call(), told(&[Some(9_000)]));
+            assert!(scene.end(&streams).iter().all(|admitted| *admitted));
+        }
+        scene
     }
 
     /// Whether a stream waits for the module.

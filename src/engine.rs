@@ -5,7 +5,6 @@ mod estimate;
 mod global;
 
 pub use decide::{Asked, Direct, Outcome};
-pub use global::Low;
 
 use crate::decision::{Effect, RuleOutcome};
 use crate::facts::{Facts, Source, Unreadable};
@@ -79,8 +78,8 @@ pub struct Incidents {
     pub stats: Stats,
     /// In the store of what is leased.
     pub pots: pots::Stats,
-    /// Whose leases run out.
-    pub low: Vec<Low>,
+    /// Pots whose leases run out.
+    pub low: Vec<u64>,
     /// Whether a refusal may change before its time.
     pub unsettled: bool,
     /// The first fault of the store.

@@ -8,15 +8,6 @@ use crate::local::transaction::{MAX_SWAPS, Settled, Transaction};
 use crate::plan::{Global, OnError, Rule};
 use crate::units::{Nanos, Now, Wait};
 
-/// A limit whose lease runs out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Low {
-    /// Index of the rule in the plan.
-    pub rule: usize,
-    /// Index of the limit in the rule.
-    pub limit: usize,
-}
-
 impl Engine {
     /// Decides about a request that meets a rule of the service, and charges it if it is admitted: here, and to what is
     /// leased. Nothing is charged where it is to wait first.
@@ -71,10 +62,7 @@ impl Engine {
             drawing(now, tables, data, incidents).give_back(&draws);
         }
         let low = draws.iter().filter(|draw| draw.is_low());
-        incidents.low.extend(low.map(|draw| Low {
-            rule: draw.rule,
-            limit: draw.limit,
-        }));
+        incidents.low.extend(low.map(|draw| draw.pot));
         let draws = &draws;
         let said = Said { asked, draws, now };
         Outcome::Decided(self.conclude(met, &said, &entries, settled))

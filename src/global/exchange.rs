@@ -14,7 +14,8 @@ use crate::local::store::SharedData;
 use crate::plan::{Plan, Service};
 use crate::units::{Instant, Nanos};
 
-/// The most asks in one call, and the most pots that are looked at for one: to 256 a real service took 8 to 18 ms to answer, of the 20 that a request waits by default.
+/// The most asks in one call, and the most pots that are looked at for one: to 256 a real service took 8 to 18 ms to
+/// answer, of the 20 that a request waits by default.
 const MOST_ASKS: usize = 64;
 
 /// The most pots that are remembered for being low. Who is forgotten says so again, as long as requests come.
@@ -128,6 +129,17 @@ impl Exchange {
     /// Keeps something to probe the service with, unless there is.
     pub fn know(&mut self, question: Question) {
         self.known.get_or_insert(question);
+    }
+
+    /// Whether any of these pots is low, and neither remembered for it nor asked for. Until it is, each request that
+    /// spends there says so.
+    #[must_use]
+    pub fn is_news(&self, low: &[u64]) -> bool {
+        let is_known = |pot: u64| {
+            let mut wanted = self.wanted.iter();
+            wanted.any(|wanted| wanted.question.pot == Some(pot)) || self.asked_for(pot) > 0
+        };
+        low.iter().any(|pot| !is_known(*pot))
     }
 
     /// Remembers a pot whose lease runs out. It is asked for with whatever is asked next, or else after a small part

@@ -129,6 +129,20 @@ impl Founding {
     }
 }
 
+/// The number of what a domain keeps in `max_keys` places: filters share it if they agree in both.
+#[must_use]
+pub fn namespace(domain: &str, max_keys: u32) -> u32 {
+    let mut name = max_keys.to_le_bytes().to_vec();
+    name.extend_from_slice(domain.as_bytes());
+    upper_half(checksum(&name))
+}
+
+/// The bits of a fingerprint or a sum that say where a thing is kept.
+#[must_use]
+pub fn upper_half(number: u64) -> u32 {
+    u32::try_from(number >> 32).unwrap_or(0)
+}
+
 /// A sum of names, and of values against torn reads: every bit of every word moves half of it.
 ///
 /// Not a keyed hash: what is summed is not a client's to choose, and on the hot path SipHash over a set costs

@@ -4,7 +4,7 @@
 //! comes.
 
 use super::set::{Class, Damage, Place, Set, WAYS};
-use super::store::{Dialect, Fault, SharedData, Swap, checksum};
+use super::store::{Dialect, Fault, SharedData, Swap, namespace, upper_half};
 use crate::units::Now;
 
 /// How often a value that fails its checksum is read again before it is taken for broken: on Kong's host a
@@ -45,12 +45,9 @@ impl Table {
     /// The tables of `domain` with `max_keys` entries each; filters share one if they agree in both.
     #[must_use]
     pub fn new(domain: &str, max_keys: u32, dialect: Dialect) -> Self {
-        let mut name = max_keys.to_le_bytes().to_vec();
-        name.extend_from_slice(domain.as_bytes());
-        let number = upper_half(checksum(&name));
         let ways = u32::try_from(WAYS).unwrap_or(u32::MAX);
         Self {
-            number,
+            number: namespace(domain, max_keys),
             sets: (max_keys / ways).max(1),
             dialect,
         }
@@ -125,10 +122,6 @@ impl Table {
             loaded.cas,
         )
     }
-}
-
-fn upper_half(number: u64) -> u32 {
-    u32::try_from(number >> 32).unwrap_or(0)
 }
 
 /// `w`, the format's version, the table and the slot.

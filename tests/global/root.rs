@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use weir::engine::{Asked, Incidents, Low, Met};
+use weir::engine::{Asked, Incidents, Met};
 use weir::facts::{Facts, Source, Unreadable};
 use weir::global::client::{Client, Parks, Turn};
 use weir::global::exchange::Books;
@@ -165,13 +165,12 @@ impl Root {
         true
     }
 
-    fn refill(&mut self, world: &mut World, low: &[Low], met: &[Met], stream: &mut Stream) {
-        if low.is_empty() {
+    fn refill(&mut self, world: &mut World, low: &[u64], met: &[Met], stream: &mut Stream) {
+        if !self.client.exchange.is_news(low) {
             return;
         }
         for question in self.limiter.questions(met, &mut Facts::new(stream)) {
-            let (rule, limit) = (question.rule, question.limit);
-            if low.contains(&Low { rule, limit }) {
+            if question.pot.is_some_and(|pot| low.contains(&pot)) {
                 self.client
                     .want(question, self.limiter.plan(), now(world.time).monotonic);
             }

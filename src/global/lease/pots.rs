@@ -5,7 +5,7 @@
 //! lease lapses, and admits nothing.
 
 use super::pot::{POT_LEN, Pot};
-use crate::local::store::{Dialect, Fault, SharedData, Swap, checksum};
+use crate::local::store::{Dialect, Fault, SharedData, Swap, namespace, upper_half};
 use crate::local::transaction::MAX_SWAPS;
 use crate::units::Instant;
 
@@ -51,11 +51,9 @@ impl Pots {
     /// The pots of `domain`, as many as its tables have keys.
     #[must_use]
     pub fn new(domain: &str, max_keys: u32, dialect: Dialect) -> Self {
-        let mut name = max_keys.to_le_bytes().to_vec();
-        name.extend_from_slice(domain.as_bytes());
         let ways = u32::try_from(WAYS).unwrap_or(u32::MAX);
         Self {
-            number: upper_half(checksum(&name)),
+            number: namespace(domain, max_keys),
             sets: (max_keys / ways).max(1),
             dialect,
         }
@@ -207,10 +205,6 @@ fn least_harm(ways: &[[u8; POT_LEN]], now: Instant) -> (usize, u32) {
     });
     let least = standing.min_by_key(|(_, _, harm)| *harm);
     least.map_or((0, 0), |(way, tokens, _)| (way, tokens))
-}
-
-fn upper_half(number: u64) -> u32 {
-    u32::try_from(number >> 32).unwrap_or(0)
 }
 
 #[cfg(test)]

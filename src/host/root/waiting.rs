@@ -5,7 +5,7 @@ use super::super::meter::Registry;
 use super::super::request::CurrentRequest;
 use super::super::shared::Shared;
 use super::{Pace, Resumed, Root, Verdict, conclude};
-use crate::engine::{Incidents, Low, Met};
+use crate::engine::{Incidents, Met};
 use crate::facts::Facts;
 use crate::global::client::Parks;
 use crate::global::parking::{Ready, Round};
@@ -54,18 +54,20 @@ impl Root {
     #[inline(never)]
     pub(super) fn refill(
         &mut self,
-        low: &[Low],
+        low: &[u64],
         met: &[Met],
         now: Option<Now>,
         facts: &mut Facts<'_, CurrentRequest>,
     ) {
-        let Some(link) = self.link.as_mut().filter(|_| !low.is_empty()) else {
+        let Some(link) = &mut self.link else {
             return;
         };
+        if !link.client.exchange.is_news(low) {
+            return;
+        }
+        let now = now.unwrap_or_default().monotonic;
         for question in self.limiter.questions(met, facts) {
-            let (rule, limit) = (question.rule, question.limit);
-            if low.contains(&Low { rule, limit }) {
-                let now = now.unwrap_or_default().monotonic;
+            if question.pot.is_some_and(|pot| low.contains(&pot)) {
                 link.client.want(question, self.limiter.plan(), now);
             }
         }

@@ -93,18 +93,8 @@ impl Limiter {
         self.decide(request, Asked::NOTHING, data, incidents)
     }
 
-    /// Answers a request that was parked, by what the rate limit service has said since.
-    pub fn answer_parked(
-        &mut self,
-        request: Request<'_, impl FnOnce() -> bool>,
-        asked: Asked<'_>,
-        data: &mut impl SharedData,
-        incidents: &mut Incidents,
-    ) -> Answer<'_> {
-        self.decide(request, asked, data, incidents)
-    }
-
-    fn decide(
+    /// Answers a request by what the rate limit service has been asked about it, and what it said.
+    pub fn decide(
         &mut self,
         request: Request<'_, impl FnOnce() -> bool>,
         asked: Asked<'_>,

@@ -31,7 +31,7 @@ pub struct Direct {
     pub quota: Option<Quota>,
 }
 
-impl<'a> Asked<'a> {
+impl Asked<'_> {
     /// Nothing, and it may wait.
     pub const NOTHING: Self = Self {
         told: None,
@@ -44,15 +44,6 @@ impl<'a> Asked<'a> {
         may_wait: false,
         ..Self::NOTHING
     };
-
-    /// For what each rule says that asks for each request.
-    #[must_use]
-    pub const fn told(quotas: &'a [Quota]) -> Self {
-        Self {
-            told: Some(quotas),
-            ..Self::NOTHING
-        }
-    }
 }
 
 /// What comes of deciding.

@@ -6,7 +6,7 @@ pub use books::Books;
 
 use super::breaker::Event;
 use super::lease::debit::{Debit, Failure};
-use super::lease::pot::{Next, Waiting, Way};
+use super::lease::pot::{Waiting, Way};
 use super::parking::{Grant, Parking, Question, Reply, Round, quota};
 use super::wire::{Fault, Told};
 use crate::engine::Direct;
@@ -177,7 +177,6 @@ impl Exchange {
             rtt: self.rtt,
             timeout,
         };
-        let mut servable = false;
         let most = engine.most_asks().min(MOST_ASKS);
         let mut asks = Vec::new();
         for (stream, at, question, reply) in self.parking.unasked().take(most) {
@@ -188,41 +187,23 @@ impl Exchange {
                 purpose: Purpose::Request(stream, at),
             });
         }
+        let mut servable = false;
         let (needs, rest) = self.needs();
         self.wanted = rest;
         for (pot, question, waiting) in needs {
-            if asks.len() >= most {
+            if asks.len() < most {
+                let room = most - asks.len();
+                let (debits, rests) = books.debits(&question, pot, waiting, way, room);
+                asks.extend(debits.into_iter().map(|debit| Asking {
+                    question: question.clone(),
+                    hits: debit.hits(),
+                    purpose: Purpose::Lease(pot, debit),
+                }));
+                servable |= rests && waiting.first > 0;
+            } else if waiting.first == 0 {
                 // Those who wait are found again.
-                if waiting.first == 0 {
-                    let due = now;
-                    self.wanted.push(Wanted { question, due });
-                }
-                continue;
-            }
-            let Some(leased) = books.leased(&question) else {
-                continue;
-            };
-            let (share, both) = (leased.share, books.now);
-            let mut waiting = waiting;
-            while asks.len() < most {
-                match books.change(pot, |pot| pot.next(&share, both, waiting, way)) {
-                    Some(Next::Debit(debit)) => {
-                        waiting.asked = waiting.asked.saturating_add(debit.tokens);
-                        asks.push(Asking {
-                            question: question.clone(),
-                            hits: debit.hits(),
-                            purpose: Purpose::Lease(pot, debit),
-                        });
-                        if waiting.asked >= waiting.all {
-                            break;
-                        }
-                    }
-                    Some(Next::Rest) => {
-                        servable |= waiting.first > 0;
-                        break;
-                    }
-                    Some(Next::Wait) | None => break,
-                }
+                let due = now;
+                self.wanted.push(Wanted { question, due });
             }
         }
         (asks, servable)

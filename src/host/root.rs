@@ -183,9 +183,9 @@ impl Root {
             }
             let grpc = || facts.is_grpc();
             let request = Request { met, now, grpc };
-            answer =
-                self.limiter
-                    .answer_parked(request, Asked::FAILED, &mut Shared, &mut incidents);
+            answer = self
+                .limiter
+                .decide(request, Asked::FAILED, &mut Shared, &mut incidents);
         }
         let lines = &mut self.lines;
         let verdict = conclude(answer, now, &self.meter, lines, facts, registry, told);

@@ -75,7 +75,7 @@ impl World {
         let request = Request { met, now, grpc };
         self.incidents = Incidents::default();
         let (data, incidents) = (&mut self.data, &mut self.incidents);
-        let answer = self.limiter.answer_parked(request, asked, data, incidents);
+        let answer = self.limiter.decide(request, asked, data, incidents);
         decision(&answer).unwrap()
     }
 }
@@ -90,6 +90,14 @@ fn decision(answer: &Answer<'_>) -> Option<Decision> {
 
 fn effects(decision: &Decision) -> [Effect; 2] {
     [decision.rules[0].effect, decision.rules[1].effect]
+}
+
+/// The service has spoken.
+fn telling(quotas: &[Quota]) -> Asked<'_> {
+    Asked {
+        told: Some(quotas),
+        ..Asked::NOTHING
+    }
 }
 
 /// What the service says of the global rule.
@@ -112,14 +120,14 @@ fn nothing_is_charged_before_a_request_has_waited() {
     }
     let granted = told(3, true);
     for remaining in [1, 0] {
-        let decision = world.resume("192.0.2.1", Asked::told(&granted));
+        let decision = world.resume("192.0.2.1", telling(&granted));
         assert_eq!(decision.refusal, None);
         assert_eq!(effects(&decision), [Effect::Charged; 2]);
         let quotas = decision.quotas.iter().map(|quota| quota.remaining);
         assert!(quotas.eq([remaining, 3]));
     }
     // Two have been charged here: a third is refused, though the service had granted it.
-    let decision = world.resume("192.0.2.1", Asked::told(&granted));
+    let decision = world.resume("192.0.2.1", telling(&granted));
     assert_eq!(effects(&decision), [Effect::Refused, Effect::Passed]);
     // From now on it does not wait.
     assert!(world.ask("192.0.2.1").unwrap().refusal.is_some());
@@ -129,7 +137,7 @@ fn nothing_is_charged_before_a_request_has_waited() {
 #[test]
 fn whom_the_service_refuses_is_charged_nothing_and_asked_for_no_more() {
     let mut world = World::new("deny");
-    let decision = world.resume("192.0.2.1", Asked::told(&told(0, false)));
+    let decision = world.resume("192.0.2.1", telling(&told(0, false)));
     let reason = decision.refusal.unwrap().reason;
     let wait = Wait::After(Nanos(60 * Nanos::SECOND.0));
     assert_eq!(reason, Reason::Limited { limit: 0, wait });
@@ -137,7 +145,7 @@ fn whom_the_service_refuses_is_charged_nothing_and_asked_for_no_more() {
     assert_eq!(world.ask("192.0.2.1").unwrap().refusal, decision.refusal);
     let granted = told(3, true);
     for _ in 0..2 {
-        let decision = world.resume("192.0.2.1", Asked::told(&granted));
+        let decision = world.resume("192.0.2.1", telling(&granted));
         assert_eq!(effects(&decision), [Effect::Charged; 2]);
     }
 }
@@ -171,7 +179,7 @@ fn a_service_that_does_not_say_leaves_it_to_on_error() {
 #[test]
 fn a_service_without_such_a_limit_admits_and_says_nothing() {
     let mut world = World::new("deny");
-    let decision = world.resume("192.0.2.1", Asked::told(&[]));
+    let decision = world.resume("192.0.2.1", telling(&[]));
     assert_eq!(effects(&decision), [Effect::Charged, Effect::Uncharged]);
     assert_eq!(decision.quotas.len(), 1);
 }

@@ -123,7 +123,7 @@ impl Root {
             Fate::Waits { cold } if self.park(world, &mut stream, &met, cold) => return,
             Fate::Waits { .. } => {
                 let granted = Granted::before(self, world, &met, Asked::FAILED);
-                let fate = self.answer_parked(world, &met, Asked::FAILED, &mut incidents);
+                let fate = self.decide(world, &met, Asked::FAILED, &mut incidents);
                 granted.note(world, &stream, &fate);
                 fate
             }
@@ -297,7 +297,7 @@ impl Root {
             let met = ready.parked.met.clone();
             let mut incidents = Incidents::default();
             let granted = Granted::before(self, world, &met, ready.asked());
-            let fate = self.answer_parked(world, &met, ready.asked(), &mut incidents);
+            let fate = self.decide(world, &met, ready.asked(), &mut incidents);
             if let Fate::Waits { .. } = fate {
                 let parking = &mut self.client.exchange.parking;
                 parking.wait_on(&mut round, ready);
@@ -317,7 +317,7 @@ impl Root {
         world.record.lapsed += u64::from(round.lapsed());
     }
 
-    fn answer_parked(
+    fn decide(
         &mut self,
         world: &mut World,
         met: &[Met],
@@ -330,7 +330,7 @@ impl Root {
             grpc: || false,
         };
         let data = &mut Crossing::of(world, self.at.proxy);
-        Fate::of(&self.limiter.answer_parked(request, asked, data, incidents))
+        Fate::of(&self.limiter.decide(request, asked, data, incidents))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an exchange works with: the plan, the pots, the time.
 
 use crate::global::lease::debit::{Answer, Debit, Failure, Filled};
-use crate::global::lease::pot::Pot;
+use crate::global::lease::pot::{Next, Pot, Waiting, Way};
 use crate::global::lease::pots::{Pots, Stats};
 use crate::global::lease::span::{Ends, Flight};
 use crate::global::lease::{Leased, Share};
@@ -33,6 +33,34 @@ impl<'b, D: SharedData> Books<'b, D> {
         let now = self.now.monotonic;
         let changed = self.pots?.change(self.data, pot, now, self.stats, change);
         changed.ok().flatten()
+    }
+
+    /// What is to be debited for a pot, in up to `room` asks; and whether nothing more is needed of it.
+    pub fn debits(
+        &mut self,
+        question: &Question,
+        pot: u64,
+        mut waiting: Waiting,
+        way: Way,
+        room: usize,
+    ) -> (Vec<Debit>, bool) {
+        let mut debits = Vec::new();
+        let Some(share) = self.leased(question).map(|leased| leased.share) else {
+            return (debits, false);
+        };
+        let now = self.now;
+        while debits.len() < room {
+            let next = self.change(pot, |pot| pot.next(&share, now, waiting, way));
+            let Some(Next::Debit(debit)) = next else {
+                return (debits, next == Some(Next::Rest));
+            };
+            debits.push(debit);
+            waiting.asked = waiting.asked.saturating_add(debit.tokens);
+            if waiting.asked >= waiting.all {
+                break;
+            }
+        }
+        (debits, false)
     }
 
     /// Fills a pot with what was granted; tells how many of those who wait for it are admitted beside it.

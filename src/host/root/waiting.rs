@@ -145,9 +145,9 @@ impl Root {
         let grpc = || facts.is_grpc();
         let met = &ready.parked.met;
         let request = Request { met, now, grpc };
-        let answer =
-            self.limiter
-                .answer_parked(request, ready.asked(), &mut Shared, &mut incidents);
+        let answer = self
+            .limiter
+            .decide(request, ready.asked(), &mut Shared, &mut incidents);
         let (facts, lines) = (&mut facts, &mut self.lines);
         let verdict = conclude(answer, now, &self.meter, lines, facts, registry, told);
         self.take_in(&incidents, met, now, facts, registry, told);

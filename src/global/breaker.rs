@@ -140,7 +140,8 @@ impl Breaker {
                     None => (counted, None),
                 }
             }
-            (Phase::Open | Phase::Probing, Event::ProbeSent) => {
+            // Where it is not time for one, somebody else's is under way.
+            (_, Event::ProbeSent) if self.permit(now, terms) == Permit::Probe => {
                 let probing = Self {
                     phase: Phase::Probing,
                     time: Millis::of(now).plus(Millis::up(terms.probe)),

@@ -1,6 +1,6 @@
 //! The breaker that all workers of a proxy share, in shared data.
 
-use super::{Breaker, Change, Event, Permit, Terms};
+use super::{Breaker, Change, Event, Terms};
 use crate::local::store::{Dialect, Fault, SharedData, Swap, checksum};
 use crate::local::transaction::MAX_SWAPS;
 use crate::units::Instant;
@@ -38,41 +38,35 @@ impl SharedBreaker {
         now: Instant,
         terms: &Terms,
     ) -> Option<Change> {
+        self.rewrite(data, event, now, terms)?
+    }
+
+    /// Begins a probe; false when it is not time for one, or somebody else's is under way.
+    pub fn begin_probe(&self, data: &mut impl SharedData, now: Instant, terms: &Terms) -> bool {
+        self.rewrite(data, Event::ProbeSent, now, terms).is_some()
+    }
+
+    /// Writes the state after an event, and says what to tell of it; `None` where nothing is written.
+    fn rewrite(
+        &self,
+        data: &mut impl SharedData,
+        event: Event,
+        now: Instant,
+        terms: &Terms,
+    ) -> Option<Option<Change>> {
         let jitter = checksum(&now.0.to_le_bytes());
         for _ in 0..MAX_SWAPS {
             let (before, cas) = self.load(data).ok()?;
             let (after, change) = before.after(event, now, terms, jitter);
             if after == before {
-                return change;
+                return None;
             }
-            match data
-                .set(&self.key, &after.encode().to_le_bytes(), cas)
-                .ok()?
-            {
-                Swap::Done => return change,
-                Swap::Lost => {}
+            let value = after.encode().to_le_bytes();
+            if data.set(&self.key, &value, cas).ok()? == Swap::Done {
+                return Some(change);
             }
         }
         None
-    }
-
-    /// Begins a probe; false when it is not time for one, or somebody else's is under way.
-    pub fn begin_probe(&self, data: &mut impl SharedData, now: Instant, terms: &Terms) -> bool {
-        for _ in 0..MAX_SWAPS {
-            let Ok((before, cas)) = self.load(data) else {
-                return false;
-            };
-            if before.permit(now, terms) != Permit::Probe {
-                return false;
-            }
-            let (probing, _) = before.after(Event::ProbeSent, now, terms, 0);
-            match data.set(&self.key, &probing.encode().to_le_bytes(), cas) {
-                Ok(Swap::Done) => return true,
-                Ok(Swap::Lost) => {}
-                Err(_) => return false,
-            }
-        }
-        false
     }
 
     fn load(&self, data: &mut impl SharedData) -> Result<(Breaker, u32), Fault> {

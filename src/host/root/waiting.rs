@@ -36,9 +36,9 @@ impl Root {
         let questions = self.limiter.questions(met, facts);
         let exchange = &mut link.client.exchange;
         if parks == Parks::Probes {
-            questions
-                .into_iter()
-                .for_each(|question| exchange.know(question));
+            if let Some(question) = questions.into_iter().next() {
+                exchange.know(question);
+            }
             let _ = link.wake();
             return false;
         }

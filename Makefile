@@ -79,10 +79,11 @@ comma := ,
 WASM := target/wasm32-wasip1/release/weir.wasm
 WASM_OPT := -O3 --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals
 
+# As a cdylib alone: beside the rlib of the tests the linker would keep every public function of the crate.
 .PHONY: build
 build: rust wasm-opt ## the module as it ships, at dist/weir.wasm
 	$(call say,building dist/weir.wasm)
-	@cargo build -q --locked --release --lib --target wasm32-wasip1
+	@cargo rustc -q --locked --release --lib --crate-type cdylib --target wasm32-wasip1
 	@mkdir -p dist
 	@wasm-opt $(WASM_OPT) $(WASM) -o dist/weir.wasm
 	@printf '    %s bytes\n' "$$(stat -c %s dist/weir.wasm)"

@@ -71,21 +71,21 @@ pub fn all() -> Vec<Case> {
         )
         .costs(12_000),
         Case::new("no-match", Filter::Weir(elsewhere()), Outcome::Untouched)
-            .costs(28_200)
+            .costs(27_300)
             .aims_at(27_000),
         Case::new(
             "admit",
             Filter::Weir(per_address(&AMPLE, &[])),
             Outcome::Admitted,
         )
-        .costs(44_000)
+        .costs(43_400)
         .aims_at(41_000),
         Case::new(
             "admit-xff-path-method",
             Filter::Weir(forwarded()),
             Outcome::Admitted,
         )
-        .costs(47_900)
+        .costs(46_300)
         .aims_at(43_000),
         Case::new(
             "admit-draft-11",
@@ -93,7 +93,7 @@ pub fn all() -> Vec<Case> {
             Outcome::Admitted,
         )
         .with_headers(&HEADERS[..2])
-        .costs(54_500)
+        .costs(53_100)
         .aims_at(52_000),
         Case::new(
             "admit-x-ratelimit",
@@ -101,14 +101,14 @@ pub fn all() -> Vec<Case> {
             Outcome::Admitted,
         )
         .with_headers(&HEADERS[2..5])
-        .costs(62_600),
+        .costs(60_800),
         Case::new(
             "refuse-x-ratelimit",
             Filter::Weir(per_address(&SCARCE, &["x-ratelimit"])),
             Outcome::Refused,
         )
         .with_headers(&HEADERS[2..])
-        .costs(52_900)
+        .costs(51_000)
         .aims_at(43_000)
         .below("admit-x-ratelimit"),
         Case::new(
@@ -117,7 +117,7 @@ pub fn all() -> Vec<Case> {
             Outcome::Admitted,
         )
         .with_headers(&HEADERS[..5])
-        .costs(71_800)
+        .costs(69_800)
         .aims_at(64_000),
     ]
 }

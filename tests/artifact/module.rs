@@ -9,7 +9,15 @@ use wasmi::{CompilationMode, Config, Engine, Module};
 pub struct Artifact {
     pub engine: Engine,
     pub module: Module,
-    pub bytes: usize,
+    pub bytes: Vec<u8>,
+}
+
+impl Artifact {
+    /// Whether this text is anywhere in the file.
+    pub fn holds(&self, text: &str) -> bool {
+        let mut windows = self.bytes.windows(text.len());
+        windows.any(|window| window == text.as_bytes())
+    }
 }
 
 /// The module under test: `dist/weir.wasm`, or the file that `WEIR_WASM` names.
@@ -35,7 +43,7 @@ pub fn artifact() -> &'static Artifact {
         Artifact {
             engine,
             module,
-            bytes: wasm.len(),
+            bytes: wasm,
         }
     })
 }

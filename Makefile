@@ -86,13 +86,19 @@ WASM_OPT := -O3 --enable-bulk-memory --enable-nontrapping-float-to-int --enable-
 # As a cdylib alone: beside the rlib of the tests the linker would keep every public function of the crate.
 # The flags replace those of the environment: they are the same bytes for whoever builds this commit.
 .PHONY: build
-build: rust wasm-opt jq ## the module as it ships, at dist/weir.wasm
-	$(call say,building dist/weir.wasm)
+build: rust wasm-opt jq ## the modules as they ship, at dist/weir.wasm and, for Kong, dist/weir-kong.wasm
+	$(call module,weir.wasm,)
+	$(call module,weir-kong.wasm,--features kong)
+
+# $(call module,file,flags): builds dist/<file>.
+define module
+	$(call say,building dist/$(1))
 	@paths=$$(release/paths); CARGO_ENCODED_RUSTFLAGS=$$paths \
-	  cargo rustc -q --locked --release --lib --crate-type cdylib --target wasm32-wasip1
+	  cargo rustc -q --locked --release --lib --crate-type cdylib --target wasm32-wasip1 $(2)
 	@mkdir -p dist
-	@wasm-opt $(WASM_OPT) $(WASM) -o dist/weir.wasm
-	@printf '    %s bytes\n' "$$(stat -c %s dist/weir.wasm)"
+	@wasm-opt $(WASM_OPT) $(WASM) -o dist/$(1)
+	@printf '    %s bytes\n' "$$(stat -c %s dist/$(1))"
+endef
 
 # --- watching it, and proving it ------------------------------------------------
 

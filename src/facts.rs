@@ -201,11 +201,12 @@ impl HeaderMap {
         Headers { lengths, text }
     }
 
-    /// Every value of a header, in the order sent; `name` is in lower case, as hosts give names.
+    /// Every value of a header, in the order sent. `name` is in lower case, as Envoy gives names; Kong's host gives
+    /// those of HTTP/1 as they were written.
     pub fn all<'h>(&'h self, name: &'h str) -> impl DoubleEndedIterator<Item = &'h [u8]> {
         let named = self
             .iter()
-            .filter(move |(found, _)| *found == name.as_bytes());
+            .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
         named
             .map(|(_, value)| value)
             .collect::<Vec<_>>()
@@ -217,7 +218,9 @@ impl HeaderMap {
     /// # Errors
     /// [`Missing`] when there is none, or more than one.
     pub fn one(&self, name: &str) -> Result<&[u8], Missing> {
-        let named = self.iter().filter(|(found, _)| *found == name.as_bytes());
+        let named = self
+            .iter()
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
         only(named.map(|(_, value)| value))
     }
 }

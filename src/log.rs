@@ -129,6 +129,8 @@ pub enum Incident {
     Disagrees,
     /// Requests cannot wait on this host.
     NoWaiting,
+    /// The rate limit service has no address that this host can call.
+    Upstream,
     /// A metric cannot be defined.
     Metric,
 }
@@ -163,6 +165,10 @@ impl Told {
             Incident::NoWaiting => (
                 9,
                 "no request can wait for the limiter on this host, so on_error decides",
+            ),
+            Incident::Upstream => (
+                16,
+                "\"limiter.cluster\" is to be host:port on Kong, so the limiter is not asked and on_error decides",
             ),
             Incident::Disagrees => (
                 7,

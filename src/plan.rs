@@ -57,8 +57,8 @@ pub struct Service {
     pub cluster: Box<str>,
     /// The `:authority` of calls.
     pub authority: Box<str>,
-    /// The most that a call may take, 1 to 60,000 ms.
-    pub timeout_ms: u32,
+    /// The most that a call may take, 1 ms to 60 s.
+    pub timeout: Nanos,
     /// The most that a request waits for an answer.
     pub max_wait: Nanos,
     /// What becomes of a request that gets none.

@@ -241,6 +241,7 @@ impl Worker {
                 all: 1_000,
                 first: 1,
                 asked: 0,
+                ahead: false,
             },
             Way {
                 rtt: Nanos::MILLISECOND,

@@ -35,13 +35,12 @@ pub(super) fn service(
         .and_then(|raw| breaker(raw, timeout?.0, &path.member("breaker"), reader));
     let cluster = raw.cluster?.0.0;
     let authority = raw.authority?.map(|authority| authority.0.0);
-    let timeout = timeout?.0.0 / Nanos::MILLISECOND.0;
     raw.proxies?;
     Some(Service {
         engine: raw.engine?,
         authority: authority.unwrap_or_else(|| cluster.clone()),
         cluster,
-        timeout_ms: u32::try_from(timeout).ok()?,
+        timeout: timeout?.0,
         max_wait: raw.max_wait?.0,
         on_error: raw.on_error?,
         max_parked: raw.max_parked?.0,

@@ -39,6 +39,15 @@ impl Asked<'_> {
         may_wait: true,
     };
 
+    /// The same, and it may not wait any longer.
+    #[must_use]
+    pub const fn at_last(self) -> Self {
+        Self {
+            may_wait: false,
+            ..self
+        }
+    }
+
     /// In vain: the service did not answer, or not in time.
     pub const FAILED: Self = Self {
         may_wait: false,

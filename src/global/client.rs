@@ -4,6 +4,7 @@
 //! messages. A [`Turn`] is one time of asking.
 
 use super::breaker::{Change, Event, Permit, SharedBreaker};
+use super::caller::Caller;
 use super::exchange::{Asking, Books, Exchange, Heard};
 use super::parking::{Question, Round};
 use super::wire::{Fault, Told};
@@ -44,6 +45,8 @@ pub enum Parks {
 /// One time of asking.
 #[derive(Debug, Default)]
 pub struct Turn {
+    /// Whether it is a stream's, which was allowed to wait and asks for nothing but itself.
+    is_of_stream: bool,
     permit: Option<Permit>,
     /// Whether some who wait can be served as it is, or cannot be served at all.
     is_servable: bool,
@@ -55,12 +58,18 @@ impl Client {
     #[must_use]
     pub fn new(service: &Service, dialect: Dialect) -> Self {
         Self {
-            exchange: Exchange::default(),
+            exchange: Exchange::new(Caller::of(dialect)),
             breaker: SharedBreaker::new(&service.cluster, &service.authority, dialect),
             is_broken: false,
             cold_keys: Allowance::new(service.cold_keys_per_second),
             lingers_until: Instant::default(),
         }
+    }
+
+    /// Who asks for requests that wait.
+    #[must_use]
+    pub const fn caller(&self) -> Caller {
+        self.exchange.parking.caller()
     }
 
     /// Whether anything is to be asked, or found out.
@@ -111,6 +120,10 @@ impl Client {
             return None;
         }
         let now = books.now.monotonic;
+        if turn.is_of_stream {
+            let asks = self.exchange.prepare_for_stream(service, now);
+            return Some(asks).filter(|asks| !asks.is_empty());
+        }
         let permit = turn
             .permit
             .unwrap_or_else(|| self.permit(service, now, books.data));
@@ -192,6 +205,24 @@ impl Client {
 }
 
 impl Turn {
+    /// That of a stream that has just been parked.
+    #[must_use]
+    pub fn of_stream() -> Self {
+        Self {
+            is_of_stream: true,
+            ..Self::default()
+        }
+    }
+
+    /// How long its calls may take. That of a stream is all that ends its waiting.
+    #[must_use]
+    pub fn timeout(&self, service: &Service) -> Nanos {
+        match self.is_of_stream {
+            true => service.timeout.min(service.max_wait),
+            false => service.timeout,
+        }
+    }
+
     /// The look at those who wait that is due after it, if any: the last one where the service is left alone.
     #[must_use]
     pub fn round(self) -> Option<Round> {

@@ -1,17 +1,18 @@
 //! What one worker asks the rate limit service for, and what it makes of the answers.
 
+mod asks;
 mod books;
 
 pub use books::Books;
 
 use super::breaker::Event;
+use super::caller::Caller;
 use super::lease::debit::{Debit, Failure};
-use super::lease::pot::{Waiting, Way};
 use super::parking::{Grant, Parking, Question, Reply, Round, quota};
 use super::wire::{Fault, Told};
 use crate::engine::Direct;
 use crate::local::store::SharedData;
-use crate::plan::{Plan, Service};
+use crate::plan::Plan;
 use crate::units::{Instant, Nanos};
 
 /// The most asks in one call, and the most pots that are looked at for one: to 256 a real service took 8 to 18 ms to
@@ -108,17 +109,23 @@ impl Heard {
 
 impl Default for Exchange {
     fn default() -> Self {
+        Self::new(Caller::default())
+    }
+}
+
+impl Exchange {
+    /// Where nothing was asked yet.
+    #[must_use]
+    pub fn new(caller: Caller) -> Self {
         Self {
-            parking: Parking::default(),
+            parking: Parking::new(caller),
             wanted: Vec::new(),
             calls: Vec::new(),
             rtt: FIRST_RTT,
             known: None,
         }
     }
-}
 
-impl Exchange {
     /// Whether anybody waits, or a lease has run out for so long that it should not wait for others any more.
     #[must_use]
     pub fn is_wanting(&self, now: Instant) -> bool {
@@ -154,59 +161,6 @@ impl Exchange {
             let due = now.plus(Nanos(leased.share.horizon(self.rtt).0 / 32));
             self.wanted.push(Wanted { question, due });
         }
-    }
-
-    /// What the next call is to ask: for those who wait, then for pots whose leases run out. Empty when there is
-    /// nothing to ask, or too many calls are under way. What it asks for pots is marked there: it must be sent, or
-    /// [`Self::not_begun`]. Also tells whether some who wait could be served without.
-    pub fn prepare(
-        &mut self,
-        service: &Service,
-        books: &mut Books<'_, impl SharedData>,
-    ) -> (Vec<Asking>, bool) {
-        let engine = service.engine;
-        let timeout = Nanos(Nanos::MILLISECOND.0 * u64::from(service.timeout_ms));
-        // A host that owes an answer for twice as long as it may take has forgotten it.
-        let now = books.now.monotonic;
-        self.calls
-            .retain(|call| now.since(call.sent).0 < 2 * timeout.0 + Nanos::SECOND.0);
-        if self.calls.len() >= engine.most_calls() {
-            return (Vec::new(), false);
-        }
-        let way = Way {
-            rtt: self.rtt,
-            timeout,
-        };
-        let most = engine.most_asks().min(MOST_ASKS);
-        let mut asks = Vec::new();
-        for (stream, at, question, reply) in self.parking.unasked().take(most) {
-            *reply = Reply::Asked;
-            asks.push(Asking {
-                question: question.clone(),
-                hits: 1,
-                purpose: Purpose::Request(stream, at),
-            });
-        }
-        let mut servable = false;
-        let (needs, rest) = self.needs();
-        self.wanted = rest;
-        for (pot, question, waiting) in needs {
-            if asks.len() < most {
-                let room = most - asks.len();
-                let (debits, rests) = books.debits(&question, pot, waiting, way, room);
-                asks.extend(debits.into_iter().map(|debit| Asking {
-                    question: question.clone(),
-                    hits: debit.hits(),
-                    purpose: Purpose::Lease(pot, debit),
-                }));
-                servable |= rests && waiting.first > 0;
-            } else if waiting.first == 0 {
-                // Those who wait are found again.
-                let due = now;
-                self.wanted.push(Wanted { question, due });
-            }
-        }
-        (asks, servable)
     }
 
     /// A probe of the service: a look at something that it has a limit for, as far as that is known.
@@ -282,55 +236,6 @@ impl Exchange {
         heard
     }
 
-    /// What may be needed of pots beyond what calls of this worker ask for, and what nobody will look at now.
-    ///
-    /// More of them than a call asks: those that turn out to need nothing must not hold up the others.
-    fn needs(&mut self) -> (Vec<(u64, Question, Waiting)>, Vec<Wanted>) {
-        let wanted = std::mem::take(&mut self.wanted);
-        let mut waited_for: Vec<(u64, &Question, Waiting)> = Vec::new();
-        let mut unasked = 0;
-        for (pot, question) in self.parking.served_by_pots() {
-            let mut known = waited_for.iter_mut();
-            if let Some((.., waiting)) = known.find(|(known, ..)| *known == pot) {
-                waiting.all += 1;
-                continue;
-            }
-            let asked = self.asked_for(pot);
-            unasked += usize::from(asked == 0);
-            if asked > 0 || unasked <= MOST_ASKS {
-                let (all, first) = (1, 1);
-                waited_for.push((pot, question, Waiting { all, first, asked }));
-            }
-        }
-        let is_open = |waiting: &Waiting| waiting.asked == 0 || waiting.asked < waiting.all;
-        let open = waited_for.iter().filter(|(.., waiting)| is_open(waiting));
-        let open = open.map(|(pot, question, waiting)| (*pot, (*question).clone(), *waiting));
-        let mut needs: Vec<(u64, Question, Waiting)> = open.collect();
-        let mut rest = Vec::new();
-        for Wanted { question, due } in wanted {
-            let Some(pot) = question.pot else { continue };
-            if self.asked_for(pot) > 0 || needs.iter().any(|(known, ..)| *known == pot) {
-                continue;
-            }
-            if needs.len() < MOST_ASKS {
-                needs.push((pot, question, Waiting::default()));
-            } else {
-                rest.push(Wanted { question, due });
-            }
-        }
-        (needs, rest)
-    }
-
-    /// What calls under way ask for a pot.
-    fn asked_for(&self, pot: u64) -> u32 {
-        let asks = self.calls.iter().flat_map(|call| &call.asks);
-        let tokens = asks.filter_map(|asking| match asking.purpose {
-            Purpose::Lease(asked, debit) if asked == pot => Some(debit.tokens),
-            _ => None,
-        });
-        tokens.fold(0, u32::saturating_add)
-    }
-
     fn fail(&mut self, asking: Asking, failure: Failure, books: &mut Books<'_, impl SharedData>) {
         match asking.purpose {
             Purpose::Request(stream, at) => self.parking.reply(stream, at, Reply::Failed),
@@ -362,7 +267,13 @@ impl Exchange {
         let said = quota(&asking.question, limit, told, books.now.unix);
         match asking.purpose {
             Purpose::Probe => {}
-            Purpose::Request(stream, at) => self.parking.reply(stream, at, Reply::Told(said)),
+            Purpose::Request(stream, at) => {
+                self.parking.reply(stream, at, Reply::Told(said));
+                if let Some(pot) = asking.question.pot {
+                    books.learn(&asking.question, pot, told, sent);
+                    self.want(asking.question.clone(), books.plan, books.now.monotonic);
+                }
+            }
             Purpose::Lease(pot, debit) => {
                 let left = books.fill(&asking.question, pot, &debit, told, sent);
                 let direct = Direct { pot, quota: said };

@@ -6,6 +6,7 @@
 //! the answer means; the [`breaker`] says when the limiter is left alone.
 
 pub mod breaker;
+pub mod caller;
 pub mod client;
 pub mod exchange;
 pub mod lease;

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 
-use super::wire::{Descriptor, Told};
+use super::caller::Caller;
 use crate::decision::Quota;
 use crate::engine::{Asked, Direct, Met};
-use crate::local::limit::{Algorithm, Limit};
-use crate::units::{Instant, Nanos, UnixTime, Wait};
+use crate::units::{Instant, Nanos};
+
+mod question;
+
+pub use question::{Question, Reply, quota};
 
 /// A request that waits.
 #[derive(Debug)]
@@ -17,34 +20,10 @@ pub struct Parked {
     pub met: Vec<Met>,
     /// When it was parked.
     pub since: Instant,
+    /// Who asks for it.
+    pub caller: Caller,
     /// What it waits for: one for each limit of each of the service's rules.
     questions: Vec<(Question, Reply)>,
-}
-
-/// One limit that the service is asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// Index of the rule in the plan.
-    pub rule: usize,
-    /// Index of the limit in the rule.
-    pub limit: usize,
-    /// What the request is counted by.
-    pub descriptor: Descriptor,
-    /// The pot from which it is served, by its fingerprint; `None` when it is asked for by itself.
-    pub pot: Option<u64>,
-}
-
-/// What became of a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// Nobody has asked it for this request. Those of pots stay so until their pot can serve it.
-    Unasked,
-    /// A call asks it.
-    Asked,
-    /// What the limit says; `None` where the service has none, and would admit anything.
-    Told(Option<Quota>),
-    /// The service did not say.
-    Failed,
 }
 
 /// A request about which something can be decided.
@@ -72,32 +51,11 @@ impl Ready {
     }
 }
 
-/// What one limit says, by what the service told at `now`; `None` where it has no such limit, and would admit anything.
-#[must_use]
-pub fn quota(question: &Question, limit: &Limit, told: &Told, now: UnixTime) -> Option<Quota> {
-    let counter = told.counter?;
-    let end = counter.reset.map(|reset| reset.latest(now, limit.per));
-    let reset = end.map_or(limit.per, |end| Nanos(end.0.saturating_sub(now.0)));
-    let wait = match &limit.algorithm {
-        // Who is refused one lacks less than one; the service says when the bucket is full.
-        Algorithm::TokenBucket(bucket) => reset.min(bucket.refills_one()),
-        Algorithm::Closed | Algorithm::Window(_) => reset,
-    };
-    let wait = Wait::After(wait.max(Nanos(1)));
-    let remaining = counter.remaining.filter(|_| told.granted);
-    Some(Quota {
-        rule: question.rule,
-        limit: question.limit,
-        remaining: remaining.unwrap_or(0).min(limit.capacity()),
-        reset,
-        violated: (!told.granted).then_some(wait),
-    })
-}
-
 /// The requests that wait, in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Parking {
     parked: VecDeque<Parked>,
+    caller: Caller,
 }
 
 /// One look at all who wait.
@@ -123,6 +81,19 @@ pub struct Grant {
 }
 
 impl Parking {
+    /// Where nobody waits yet.
+    #[must_use]
+    pub fn new(caller: Caller) -> Self {
+        let parked = VecDeque::new();
+        Self { parked, caller }
+    }
+
+    /// Who asks for those who wait.
+    #[must_use]
+    pub const fn caller(&self) -> Caller {
+        self.caller
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -143,6 +114,7 @@ impl Parking {
             met,
             questions: questions.into_iter().map(unasked).collect(),
             since,
+            caller: self.caller,
         });
     }
 
@@ -157,10 +129,10 @@ impl Parking {
     /// The questions that a call is to ask for one request each, with the stream and the place there.
     pub fn unasked(&mut self) -> impl Iterator<Item = (u32, usize, &Question, &mut Reply)> {
         self.parked.iter_mut().flat_map(|parked| {
-            let stream = parked.stream;
+            let (stream, caller) = (parked.stream, parked.caller);
             let questions = parked.questions.iter_mut().enumerate();
             questions.filter_map(move |(at, (question, reply))| {
-                let is_unasked = question.pot.is_none() && *reply == Reply::Unasked;
+                let is_unasked = question.is_alone(caller) && *reply == Reply::Unasked;
                 is_unasked.then_some((stream, at, &*question, reply))
             })
         })
@@ -168,8 +140,7 @@ impl Parking {
 
     /// The questions that pots are to serve.
     pub fn served_by_pots(&self) -> impl Iterator<Item = (u64, &Question)> {
-        let questions = self.parked.iter().flat_map(|parked| &parked.questions);
-        questions.filter_map(|(question, _)| Some((question.pot?, question)))
+        self.parked.iter().flat_map(Parked::served_by_pots)
     }
 
     /// Notes what became of the question at `at` of a stream, if it still waits.
@@ -182,11 +153,9 @@ impl Parking {
 
     /// Notes that a pot could not be filled.
     pub fn fail(&mut self, pot: u64) {
-        let questions = self
-            .parked
-            .iter_mut()
-            .flat_map(|parked| &mut parked.questions);
-        for (question, reply) in questions {
+        let waiting = self.parked.iter_mut();
+        let waiting = waiting.filter(|parked| parked.caller == Caller::Root);
+        for (question, reply) in waiting.flat_map(|parked| &mut parked.questions) {
             if question.pot == Some(pot) {
                 *reply = Reply::Failed;
             }
@@ -203,7 +172,8 @@ impl Parking {
         loop {
             let parked = self.parked.get(round.at)?;
             let is_overdue = now.since(parked.since) >= max_wait;
-            let gives_up = round.is_last || is_overdue;
+            // The answer to its own call comes, if only to say that none came.
+            let gives_up = (round.is_last || is_overdue) && parked.caller == Caller::Root;
             if !gives_up && parked.waits_on(&round.dry) {
                 round.at += 1;
                 continue;
@@ -212,7 +182,7 @@ impl Parking {
             return Some(Ready {
                 may_wait: !gives_up && !parked.has_failed(),
                 told: parked.told(),
-                direct: round.grant(&parked),
+                direct: [round.grant(&parked), parked.direct()].concat(),
                 is_overdue,
                 parked,
             });
@@ -231,6 +201,14 @@ impl Parking {
         let at = round.at.min(self.parked.len());
         self.parked.insert(at, ready.parked);
         round.at = at + 1;
+    }
+
+    /// Whether it waits for anything that nobody has asked.
+    #[must_use]
+    pub fn is_unasked(&self, stream: u32) -> bool {
+        let parked = self.place(stream).and_then(|at| self.parked.get(at));
+        let mut questions = parked.iter().flat_map(|parked| &parked.questions);
+        questions.any(|(_, reply)| !matches!(reply, Reply::Asked | Reply::Told(_)))
     }
 
     fn place(&self, stream: u32) -> Option<usize> {
@@ -286,9 +264,24 @@ impl Round {
 
 impl Parked {
     fn pots(&self) -> impl Iterator<Item = u64> {
-        self.questions
-            .iter()
-            .filter_map(|(question, _)| question.pot)
+        self.served_by_pots().map(|(pot, _)| pot)
+    }
+
+    fn served_by_pots(&self) -> impl Iterator<Item = (u64, &Question)> {
+        let questions = self.questions.iter().map(|(question, _)| question);
+        let of_pots = questions.filter(|question| !question.is_alone(self.caller));
+        of_pots.filter_map(|question| Some((question.pot?, question)))
+    }
+
+    /// What it was told in place of a pot.
+    fn direct(&self) -> Vec<Direct> {
+        let own = self.questions.iter();
+        let own = own.filter(|(question, _)| question.is_alone(self.caller));
+        own.filter_map(|(question, reply)| match (question.pot, *reply) {
+            (Some(pot), Reply::Told(quota)) => Some(Direct { pot, quota }),
+            _ => None,
+        })
+        .collect()
     }
 
     fn has_failed(&self) -> bool {
@@ -300,8 +293,8 @@ impl Parked {
     /// Whether nothing can be decided yet, when these pots have too little.
     fn waits_on(&self, dry: &[u64]) -> bool {
         let open = |(question, reply): &(Question, Reply)| match question.pot {
-            Some(pot) => dry.contains(&pot),
-            None => matches!(reply, Reply::Unasked | Reply::Asked),
+            Some(pot) if !question.is_alone(self.caller) => dry.contains(&pot),
+            _ => matches!(reply, Reply::Unasked | Reply::Asked),
         };
         !self.has_failed() && !self.is_refused() && self.questions.iter().any(open)
     }

@@ -4,6 +4,7 @@
 //! four thousand: that is why the names tell them apart (`read_*` returns data).
 
 use super::abi;
+use crate::units::Nanos;
 
 /// What a host answers when it does not do as asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,8 +274,9 @@ pub fn send_local_response(
 }
 
 /// Begins a call to `upstream` and gives its number; the answer comes to `on_http_call_response` of the context that
-/// is effective now. A `timeout_ms` of 0 would be none.
-pub fn http_call(upstream: &str, headers: &[u8], body: &[u8], timeout_ms: u32) -> Outcome<u32> {
+/// is effective now. The host counts a time-out in milliseconds, of which 0 would be none.
+pub fn http_call(upstream: &str, headers: &[u8], body: &[u8], timeout: Nanos) -> Outcome<u32> {
+    let timeout_ms = u32::try_from(timeout.0.div_ceil(Nanos::MILLISECOND.0)).unwrap_or(u32::MAX);
     // Serialised like headers: none.
     const NO_TRAILERS: [u8; 4] = [0; 4];
     let mut token = 0;

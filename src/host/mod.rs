@@ -4,6 +4,8 @@ mod abi;
 mod call;
 mod clock;
 mod exports;
+#[cfg(feature = "kong")]
+mod kong;
 mod meter;
 mod request;
 mod root;

@@ -137,8 +137,7 @@ impl Root {
             told.tell(incident);
         }
         root.open_link(told);
-        // Without ticks requests are limited all the same, and nobody counts them.
-        let _ = call::set_tick_period(Pace::Idle.millis());
+        root.begin_to_tick();
         Some(root)
     }
 
@@ -177,7 +176,7 @@ impl Root {
         let request = Request { met, now, grpc };
         let mut answer = self.limiter.answer(request, &mut Shared, &mut incidents);
         if let Answer::Park { cold } = answer {
-            if self.park(stream, met, cold, now, facts) {
+            if self.park(stream, met, cold, now, facts, registry, told) {
                 self.meter.count_service(ServiceCount::Parked, 1, registry);
                 return Verdict::Parked;
             }

@@ -1,60 +1,91 @@
 //! The rate limit service, as one root reaches it.
 //!
-//! A stream that must wait cannot make the call: its answer would come to the stream, and be lost with it. So the
-//! root makes it, and a queue of its own wakes it at once: nobody waits for a tick.
+//! Where a root can resume streams, a stream that must wait makes no call: its answer would come to the stream, and be
+//! lost with it. The root makes it, and a queue of its own wakes it at once: nobody waits for a tick. Elsewhere each
+//! stream calls for itself, and ticks of the root for all besides.
 
 use super::call::{self, Buffer, HostError, Map, Outcome};
 use crate::facts::HeaderMap;
+use crate::global::caller::{Caller, is_address};
 use crate::global::client::Client;
 use crate::global::exchange::Asking;
 use crate::global::wire::{Answer, Ask, Engine, Fault, MAX_BODY, Told};
 use crate::local::store::Dialect;
+use crate::log::Incident;
 use crate::pairs::Pairs;
 use crate::plan::{Plan, Service};
+use crate::units::Nanos;
 
 /// What one root has with its service.
 #[derive(Debug)]
 pub struct Link {
     /// What is asked, and for whom.
     pub client: Client,
-    /// Wakes the root.
-    queue: u32,
-    /// Whether a message is in it: one wakes the root for all who have come by then.
-    waking: bool,
+    waker: Waker,
+}
+
+/// What gets a root to ask.
+#[derive(Clone, Copy, Debug)]
+enum Waker {
+    /// A queue of its own.
+    Queue {
+        number: u32,
+        /// Whether a message is in it: one wakes the root for all who have come by then.
+        waking: bool,
+    },
+    /// Only its next tick: a host without streams that a root resumes stops the worker for a queue that its operator
+    /// has not declared.
+    Tick,
 }
 
 impl Link {
-    /// A link that nobody waits for yet.
-    pub fn new(service: &Service, dialect: Dialect) -> Outcome<Self> {
-        let mut name = [0; 16];
-        call::random(&mut name)?;
-        let queue = call::register_queue(&format!("weir-{:032x}", u128::from_le_bytes(name)))?;
-        Ok(Self {
-            client: Client::new(service, dialect),
-            queue,
-            waking: false,
-        })
+    /// A link that nobody waits for yet; or why there can be none.
+    pub fn new(service: &Service, dialect: Dialect) -> Result<Self, Incident> {
+        let client = Client::new(service, dialect);
+        let waker = match client.caller() {
+            Caller::Stream if is_address(&service.cluster) => Waker::Tick,
+            Caller::Stream => return Err(Incident::Upstream),
+            Caller::Root => Waker::queue().map_err(|_| Incident::NoWaiting)?,
+        };
+        Ok(Self { client, waker })
     }
 
     /// Wakes the root. Fails when it cannot be woken.
     pub fn wake(&mut self) -> Outcome<()> {
-        if !self.waking {
-            call::enqueue(self.queue)?;
-            self.waking = true;
+        match &mut self.waker {
+            Waker::Queue { waking: true, .. } | Waker::Tick => {}
+            Waker::Queue { number, waking } => {
+                call::enqueue(*number)?;
+                *waking = true;
+            }
         }
         Ok(())
     }
 
     /// Whether it is to be woken.
     pub const fn is_waking(&self) -> bool {
-        self.waking
+        matches!(self.waker, Waker::Queue { waking: true, .. })
     }
 
     /// Takes the message out of the queue that woke the root.
     pub fn woken(&mut self) {
-        self.waking = false;
-        // None is there where the root was woken by something else.
-        let _ = call::dequeue(self.queue);
+        if let Waker::Queue { number, waking } = &mut self.waker {
+            *waking = false;
+            // None is there where the root was woken by something else.
+            let _ = call::dequeue(*number);
+        }
+    }
+}
+
+impl Waker {
+    fn queue() -> Outcome<Self> {
+        let mut name = [0; 16];
+        call::random(&mut name)?;
+        let name = format!("weir-{:032x}", u128::from_le_bytes(name));
+        Ok(Self::Queue {
+            number: call::register_queue(&name)?,
+            waking: false,
+        })
     }
 }
 
@@ -64,7 +95,7 @@ const ANSWER_PER_ASK: usize = 2_048;
 const ANSWER_BESIDES: usize = 4_096;
 
 /// Makes a call, and tells its number. Fails when there is no healthy host, or by a circuit breaker of the proxy's own.
-pub fn send(plan: &Plan, service: &Service, asks: &[Asking]) -> Outcome<u32> {
+pub fn send(plan: &Plan, service: &Service, asks: &[Asking], timeout: Nanos) -> Outcome<u32> {
     let asks = asks.iter().filter_map(|asking| {
         let rule = plan.rules.get(asking.question.rule)?;
         Some(Ask {
@@ -77,7 +108,7 @@ pub fn send(plan: &Plan, service: &Service, asks: &[Asking]) -> Outcome<u32> {
     let message = service.engine.call(&plan.domain, &asks);
     let headers = headers(service, message.path);
     let body = message.body.as_bytes();
-    call::http_call(&service.cluster, &headers, body, service.timeout_ms)
+    call::http_call(&service.cluster, &headers, body, timeout)
 }
 
 fn headers(service: &Service, path: &str) -> Vec<u8> {
@@ -107,6 +138,10 @@ pub fn read(
     let fields: Vec<(&[u8], &[u8])> = headers.iter().collect();
     let status = headers.one(":status").ok();
     let status = status.and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
+    if status.is_none() && headers.one(":dispatch_status") == Ok(b"timeout") {
+        // So says Kong's host, in place of a status.
+        return Err(Fault::Timeout);
+    }
     let most = asked
         .saturating_mul(ANSWER_PER_ASK)
         .saturating_add(ANSWER_BESIDES);

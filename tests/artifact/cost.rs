@@ -23,7 +23,7 @@ struct Budget {
 const BUDGETS: [Budget; 8] = [
     Budget {
         case: "no rule matches",
-        fuel: 5_200,
+        fuel: 5_450,
         blocks: 1,
         run: no_rule_matches,
     },
@@ -47,7 +47,7 @@ const BUDGETS: [Budget; 8] = [
     },
     Budget {
         case: "admit, X-Forwarded-For",
-        fuel: 33_000,
+        fuel: 33_700,
         blocks: 2,
         run: by_forwarded_for,
     },
@@ -65,7 +65,7 @@ const BUDGETS: [Budget; 8] = [
     },
     Budget {
         case: "admit, granted by the service",
-        fuel: 160_000,
+        fuel: 161_500,
         blocks: 6,
         run: granted_by_service,
     },

@@ -9,6 +9,7 @@ use crate::header_map::HeaderMap;
 use crate::http_calls::HttpCalls;
 use crate::process::Shared;
 use crate::queues::Queues;
+use crate::shared_data::Dialect;
 use crate::status;
 
 /// Host side of one VM; the data of its interpreter's store.
@@ -19,8 +20,9 @@ pub struct Host {
     /// Every context that was announced and not deleted.
     pub contexts: BTreeSet<u32>,
     pub streams: BTreeMap<u32, Stream>,
-    /// The context whose callback is running.
+    /// The context whose callback is running, and its name.
     pub context: u32,
+    pub callback: String,
     /// The context that calls are about in place of [`Self::context`].
     pub effective: Option<u32>,
     /// Whether the script kept the module from taking back what it had made effective.
@@ -30,7 +32,8 @@ pub struct Host {
     pub script: Script,
     pub trace: Vec<String>,
     pub log: Vec<(u32, String)>,
-    pub tick_period: Option<u32>,
+    /// By root.
+    pub tick_periods: BTreeMap<u32, u32>,
     /// Calls of `proxy_on_memory_allocate` so far.
     pub allocations: u64,
     pub memory: Option<Memory>,
@@ -45,6 +48,7 @@ impl Host {
             contexts: BTreeSet::new(),
             streams: BTreeMap::new(),
             context: 0,
+            callback: String::new(),
             effective: None,
             effective_kept: false,
             queues: Queues::default(),
@@ -52,7 +56,7 @@ impl Host {
             script: Script::default(),
             trace: Vec::new(),
             log: Vec::new(),
-            tick_period: None,
+            tick_periods: BTreeMap::new(),
             allocations: 0,
             memory: None,
             allocate: None,
@@ -71,8 +75,13 @@ impl Host {
         stream.map_or(subject, |stream| stream.root)
     }
 
+    pub fn dialect(&self) -> Dialect {
+        self.process.borrow().dialect()
+    }
+
     fn subject(&self) -> u32 {
-        self.effective.unwrap_or(self.context)
+        let made = self.effective.or(self.http_calls.answered);
+        made.unwrap_or(self.context)
     }
 }
 

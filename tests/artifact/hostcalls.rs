@@ -3,7 +3,7 @@
 use wasmi::Linker;
 use wasmi::errors::LinkerError;
 
-use crate::boundary::{Answer, Denied, Guest, bytes, data, effect, fill, key, unexpected, write};
+use crate::boundary::{Answer, Guest, bytes, data, effect, fill, key, unexpected, write};
 use crate::header_map::show;
 use crate::host::Host;
 use crate::process::Kind;
@@ -49,10 +49,13 @@ fn set_tick_period(mut guest: Guest<'_>, period: u32) -> Answer {
         "set_tick_period",
         &format!("{period} ms"),
         |host| {
-            if host.process.borrow().dialect() == Dialect::Kong && host.tick_period.is_some() {
-                return Err(Denied::Status(status::BAD_ARGUMENT));
+            let root = host.context;
+            let before = host.tick_periods.insert(root, period);
+            // A root of Kong is configured once, and fuzzed ones are not.
+            let before = before.filter(|_| host.callback != "proxy_on_configure");
+            if host.dialect() == Dialect::Kong && before.is_some() {
+                return unexpected("a tick period is set once on Kong");
             }
-            host.tick_period = Some(period);
             Ok(())
         },
     )

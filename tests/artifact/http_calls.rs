@@ -24,6 +24,16 @@ pub struct HttpCalls {
     begun: u32,
     /// The answer whose callback is running.
     pub answer: Option<CallAnswer>,
+    /// On Kong, the stream that it is to.
+    pub answered: Option<u32>,
+}
+
+impl HttpCalls {
+    /// Whether a stream has a call under way.
+    pub fn holds(&self, stream: u32) -> bool {
+        let mut calls = self.under_way.values();
+        calls.any(|call| call.stream == Some(stream))
+    }
 }
 
 /// A call under way.
@@ -31,6 +41,9 @@ pub struct HttpCalls {
 pub struct HttpCall {
     /// Who is told of the answer.
     pub root: u32,
+    /// On Kong, the stream that made it.
+    pub stream: Option<u32>,
+    pub timeout: u32,
     pub body: String,
 }
 
@@ -53,6 +66,16 @@ impl CallAnswer {
             headers: Some(headers),
             body: body.to_vec(),
             announced: u32::try_from(body.len()).unwrap(),
+        }
+    }
+
+    /// As Kong's host tells of a call that failed.
+    pub fn failed(why: &str) -> Self {
+        let mut headers = HeaderMap::default();
+        headers.add(b":dispatch_status", why.as_bytes());
+        Self {
+            headers: Some(headers),
+            ..Self::broken_off()
         }
     }
 
@@ -93,9 +116,6 @@ fn http_call(
     let shown: Vec<_> = headers.iter().flat_map(|map| &map.0).map(line).collect();
     let arguments = format!("{upstream} {timeout} ms{}\n    | {body}", shown.concat());
     fill(&mut guest, "http_call", &arguments, number, |host| {
-        if host.process.borrow().dialect() == Dialect::Kong {
-            return unexpected("only a stream that waits may call on Kong");
-        }
         let (Some(headers), Some(HeaderMap(trailers))) = (&headers, &trailers) else {
             return unexpected("headers or trailers are no header map");
         };
@@ -108,11 +128,31 @@ fn http_call(
             return Err(Denied::Status(status::BAD_ARGUMENT));
         }
         let root = host.root();
+        let dialect = host.dialect();
+        let stream = (dialect == Dialect::Kong && host.context != root).then_some(host.context);
         let calls = &mut host.http_calls;
+        // Envoy keeps the two lowest bits for the kind of a call; Kong counts from 0.
+        let number = match dialect {
+            Dialect::Envoy => 4 * calls.begun + 4,
+            Dialect::Kong if stream.is_none() && host.callback != "proxy_on_tick" => {
+                return unexpected("what a root of Kong calls for in an answer is its stream's");
+            }
+            Dialect::Kong
+                if stream.is_none()
+                    && calls.under_way.values().any(|call| call.stream.is_none()) =>
+            {
+                return unexpected("a root of Kong leaks but for one call at a time");
+            }
+            Dialect::Kong => calls.begun,
+        };
         calls.begun += 1;
-        // Envoy keeps the two lowest bits for the kind of a call.
-        let number = 4 * calls.begun;
-        calls.under_way.insert(number, HttpCall { root, body });
+        let call = HttpCall {
+            root,
+            stream,
+            timeout,
+            body,
+        };
+        calls.under_way.insert(number, call);
         Ok(number.to_le_bytes().to_vec())
     })
 }

@@ -24,6 +24,7 @@ mod header_map;
 mod host;
 mod hostcalls;
 mod http_calls;
+mod kong;
 mod lifecycle;
 mod module;
 mod parked;

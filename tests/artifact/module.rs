@@ -1,7 +1,9 @@
-//! The module as it ships, compiled once for all tests.
+//! The modules as they ship, compiled once for all tests.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+
+use crate::shared_data::Dialect;
 
 use wasmi::{CompilationMode, Config, Engine, Module};
 
@@ -20,13 +22,18 @@ impl Artifact {
     }
 }
 
-/// The module under test: `dist/weir.wasm`, or the file that `WEIR_WASM` names.
+/// The module under test: that for Envoy, `dist/weir.wasm` or the file that `WEIR_WASM` names, or the one for Kong beside
+/// it.
 ///
 /// Panics, with what to do about it, when there is none: a suite that skips itself proves nothing.
-pub fn artifact() -> &'static Artifact {
-    static ARTIFACT: OnceLock<Artifact> = OnceLock::new();
-    ARTIFACT.get_or_init(|| {
-        let path = path();
+pub fn artifact(host: Dialect) -> &'static Artifact {
+    static ENVOY: OnceLock<Artifact> = OnceLock::new();
+    static KONG: OnceLock<Artifact> = OnceLock::new();
+    let (artifact, path) = match host {
+        Dialect::Envoy => (&ENVOY, path()),
+        Dialect::Kong => (&KONG, path().with_file_name("weir-kong.wasm")),
+    };
+    artifact.get_or_init(|| {
         let wasm = std::fs::read(&path).unwrap_or_else(|error| {
             panic!(
                 "{}: {error}; run `make build` first, or set WEIR_WASM",

@@ -82,11 +82,11 @@ fn the_last_client_that_leaves_slows_the_ticks_down() {
     let mut scene = Scene::new(PER_REQUEST);
     let stream = scene.park(&from(1));
     scene.wake();
-    assert_eq!(scene.worker.host().tick_period, Some(10));
+    assert_eq!(scene.worker.host().tick_periods[&scene.root.id], 10);
     scene.worker.close(stream);
     scene.worker.answer(scene.call(), gone());
     scene.worker.tick(scene.root);
-    assert_eq!(scene.worker.host().tick_period, Some(1_000));
+    assert_eq!(scene.worker.host().tick_periods[&scene.root.id], 1_000);
 }
 
 /// A root outlives its streams on Envoy. Should one not, its answers come to nobody.

@@ -70,7 +70,7 @@ impl Scene {
     pub fn metric(&mut self, name: &str) -> i64 {
         let trace = self.worker.take_trace();
         // It does once a second, by its own counting.
-        let period = self.worker.host().tick_period.unwrap_or(1_000);
+        let period = self.worker.host().tick_periods[&self.root.id];
         for _ in 0..1_000 / period {
             self.worker.tick(self.root);
         }

@@ -1,18 +1,9 @@
 //! What could leave a request waiting for ever, or let one pass that nobody counted.
 
 use crate::host::{At, Fault, Script};
-use crate::process::Process;
 use crate::request::Request;
 use crate::scene::Scene;
 use crate::service::{PER_REQUEST, from, on_error, told};
-use crate::shared_data::Dialect;
-use crate::worker::Worker;
-
-#[test]
-fn on_kong_a_global_rule_is_configured_without_a_trap() {
-    let mut worker = Worker::new(&Process::new(Dialect::Kong));
-    worker.accept(PER_REQUEST);
-}
 
 fn by_tenant(action: &str) -> String {
     on_error(action).replace(r#""client_ip""#, r#"{"header": "x-tenant"}"#)

@@ -194,7 +194,12 @@ fn continue_stream(mut guest: Guest<'_>, direction: u32) -> Answer {
         _ => "?",
     };
     effect(&mut guest, "continue_stream", name, |host| {
+        let is_kong = host.dialect() == Dialect::Kong;
         let stream = stream(host)?;
+        if is_kong && stream.flow == Flow::Paused {
+            // It goes on when its last call is answered, and not before.
+            return Ok(());
+        }
         if direction != 0 || stream.flow != Flow::Paused || stream.reply.is_some() {
             return unexpected("only a request that waits goes on, once");
         }
@@ -203,14 +208,14 @@ fn continue_stream(mut guest: Guest<'_>, direction: u32) -> Answer {
     })
 }
 
-/// As Envoy does it; how a stream of Kong fares then is known to nobody.
+/// As Envoy does it; on Kong it does nothing, and what follows is done to another stream.
 fn set_effective_context(mut guest: Guest<'_>, context: u32) -> Answer {
     let is_root = guest.data().context == context;
     let name = if is_root { "root" } else { "stream" };
     let arguments = format!("{name} {context}");
     let answer = effect(&mut guest, "set_effective_context", &arguments, |host| {
         if host.process.borrow().dialect() == Dialect::Kong {
-            return unexpected("from the root no stream of Kong may be resumed");
+            return unexpected("no context of Kong is effective but that which runs");
         }
         if !host.contexts.contains(&context) {
             return Err(Denied::Status(status::BAD_ARGUMENT));

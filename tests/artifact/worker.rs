@@ -8,6 +8,7 @@ use crate::http_calls::CallAnswer;
 use crate::module::artifact;
 use crate::process::Shared;
 use crate::request::Request;
+use crate::shared_data::Dialect;
 use crate::{hostcalls, http_calls, queues, stream_calls, wasi};
 
 /// More than any callback may burn; an endless loop ends here.
@@ -52,7 +53,8 @@ impl Exchange {
 impl Worker {
     /// An instance of the artifact, initialised as the hosts do it.
     pub fn new(process: &Shared) -> Self {
-        let artifact = artifact();
+        let dialect = process.borrow().dialect();
+        let artifact = artifact(dialect);
         let mut store = Store::new(&artifact.engine, Host::new(Shared::clone(process)));
         store.set_fuel(FUEL).unwrap();
         let mut linker = Linker::new(&artifact.engine);
@@ -77,6 +79,10 @@ impl Worker {
             fuel: 0,
         };
         worker.call::<(), ()>("_initialize", ());
+        if dialect == Dialect::Kong {
+            let started: u32 = worker.call("proxy_on_vm_start", (0_u32, 0_u32));
+            assert_ne!(started, 0, "Kong's host loads no module without it");
+        }
         worker
     }
 
@@ -188,6 +194,10 @@ impl Worker {
 
     /// Ends a stream and says what became of it.
     pub fn close(&mut self, stream: u32) -> Stream {
+        if self.host().dialect() == Dialect::Kong {
+            assert_eq!(self.call::<u32, u32>("proxy_on_done", stream), 1);
+            self.call::<u32, ()>("proxy_on_log", stream);
+        }
         self.delete(stream);
         self.store.data_mut().streams.remove(&stream).unwrap()
     }
@@ -220,10 +230,21 @@ impl Worker {
         true
     }
 
-    /// The answer to a call under way.
+    /// The answer to a call under way. On Kong the root is told of it too, but what it does is done to the stream that
+    /// made the call; and that goes on by itself when all of its calls are answered.
     pub fn answer(&mut self, call: u32, answer: CallAnswer) {
-        let known = self.store.data_mut().http_calls.under_way.remove(&call);
-        self.answer_to(known.unwrap().root, call, answer);
+        let calls = &mut self.store.data_mut().http_calls;
+        let known = calls.under_way.remove(&call).unwrap();
+        calls.answered = known.stream;
+        self.answer_to(known.root, call, answer);
+        let host = self.store.data_mut();
+        host.http_calls.answered = None;
+        if let Some(stream) = known
+            .stream
+            .filter(|stream| !host.http_calls.holds(*stream))
+        {
+            host.streams.get_mut(&stream).unwrap().flow = Flow::Going;
+        }
     }
 
     /// An answer to any root, to a call of any number.
@@ -285,6 +306,7 @@ impl Worker {
     {
         let host = self.store.data_mut();
         (host.context, host.effective, host.effective_kept) = (context, None, false);
+        name.clone_into(&mut host.callback);
         if self.instance.get_func(&self.store, name).is_none() {
             return Results::default();
         }

@@ -36,7 +36,7 @@ fn a_limiter_has_these_defaults() {
         (&*service.cluster, &*service.authority),
         ("quotas", "quotas")
     );
-    assert_eq!(service.timeout_ms, 250);
+    assert_eq!(service.timeout, Nanos(250 * Nanos::MILLISECOND.0));
     assert_eq!(service.max_wait, Nanos(20_000_000));
     assert_eq!(service.on_error, OnError::Local);
     assert_eq!(service.max_parked, 1_024);

@@ -60,7 +60,7 @@ fn assert_service_is_sound(plan: &Plan) {
         assert!(plan.rules.iter().all(|rule| rule.global.is_none()));
         return;
     };
-    assert!((1..=60_000).contains(&service.timeout_ms));
+    assert!((Nanos::MILLISECOND.0..=60_000 * Nanos::MILLISECOND.0).contains(&service.timeout.0));
     assert!((1..=4_096).contains(&service.max_parked));
     assert!(!service.cluster.is_empty() && !service.authority.is_empty());
     assert!((1..=1_000_000).contains(&service.cold_keys_per_second));
@@ -68,7 +68,7 @@ fn assert_service_is_sound(plan: &Plan) {
     let bounds = Nanos::MILLISECOND.0 * 10..=Nanos::MILLISECOND.0 * 60_000;
     assert!(terms.failures > 0 && terms.open <= terms.max_open);
     assert!(bounds.contains(&terms.open.0) && bounds.contains(&terms.max_open.0));
-    assert!(terms.probe.0 > u64::from(service.timeout_ms) * Nanos::MILLISECOND.0);
+    assert!(terms.probe.0 > service.timeout.0);
     assert!(service.headers.len() <= 16);
     for (name, value) in &service.headers {
         assert_eq!(**name, name.to_ascii_lowercase());

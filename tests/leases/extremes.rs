@@ -111,6 +111,7 @@ impl Any {
             all: first * 3,
             first,
             asked: 0,
+            ahead: false,
         };
         let way = Way {
             rtt: Nanos(MILLI),

@@ -109,6 +109,7 @@ impl World {
             all: parked.iter().map(|(_, cost)| cost).sum(),
             first: parked.front().map_or(0, |(_, cost)| *cost),
             asked: 0,
+            ahead: false,
         };
         let (share, way, time) = (self.course.share(), self.course.way(), now(self.time));
         let next = self.change(proxy, key, |pot| pot.next(&share, time, waiting, way));

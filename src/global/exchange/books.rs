@@ -102,6 +102,21 @@ impl<'b, D: SharedData> Books<'b, D> {
         direct
     }
 
+    /// Learns from what one request was told that asked for itself, in place of the pot.
+    pub fn learn(&mut self, question: &Question, pot: u64, told: &Told, sent: Instant) {
+        let Some(Leased { share, .. }) = self.leased(question).copied() else {
+            return;
+        };
+        let now = self.now.monotonic;
+        let answer = self.answer(told, &share, sent);
+        let _ = self.change(pot, |pot| {
+            pot.count_direct(now, u32::from(told.granted));
+            if let Some(answer) = &answer {
+                pot.learn(&share, answer, sent, now);
+            }
+        });
+    }
+
     fn answer(&self, told: &Told, share: &Share, sent: Instant) -> Option<Answer> {
         let counter = told.counter?;
         let received = self.now;

@@ -82,6 +82,8 @@ pub struct Waiting {
     pub first: u32,
     /// What calls of this worker ask for already.
     pub asked: u32,
+    /// Whether others found it empty who do not wait for it, but ask for themselves.
+    pub ahead: bool,
 }
 
 /// The way to the limiter.
@@ -145,7 +147,8 @@ impl Pot {
         let is_turning = share.windows.are_turning(now, share.period);
         let now = now.monotonic;
         let least = waiting.first.saturating_sub(self.tokens);
-        if least == 0 && !(self.is_low(now) && self.is_open(now)) {
+        let is_dry = waiting.ahead && self.tokens == 0 && self.ahead_until <= now;
+        if least == 0 && !((is_dry || self.is_low(now)) && self.is_open(now)) {
             return Next::Rest;
         }
         if least > 0 && self.refusal(now, least).is_some() {

@@ -1,8 +1,7 @@
 use super::*;
 use crate::engine::MetKey;
-use crate::global::wire::{Counter, Reset};
-use crate::local::gcra::Bucket;
-use std::num::NonZeroU32;
+use crate::global::wire::Descriptor;
+use crate::units::Wait;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -177,29 +176,41 @@ fn what_is_granted_beside_a_pot_goes_to_as_many_as_it_is_for() {
     assert_eq!(round.lapsed(), 3);
 }
 
+/// A proxy whose streams ask for themselves, as on Kong.
+fn by_streams() -> Parking {
+    Parking::new(Caller::Stream)
+}
+
 #[test]
-fn a_bucket_refuses_until_one_is_back_and_not_until_it_is_full() {
-    let limit = |algorithm| Limit {
-        name: "a".into(),
-        policy: "a".into(),
-        requests: 10,
-        per: Nanos(10 * Nanos::SECOND.0),
-        algorithm,
-    };
-    let ten = NonZeroU32::new(10).unwrap();
-    let bucket = Bucket::new(ten, Nanos(10 * Nanos::SECOND.0), ten).unwrap();
-    let now = UnixTime(Nanos::DAY.0);
-    let told = Told {
-        granted: false,
-        counter: Some(Counter {
-            limit: 10,
-            per: None,
-            remaining: Some(0),
-            reset: Some(Reset::At(now.plus(Nanos(10 * Nanos::SECOND.0)))),
-        }),
-    };
-    let limit = limit(Algorithm::TokenBucket(bucket));
-    let quota = super::quota(&question(0, None), &limit, &told, now).unwrap();
-    assert_eq!(quota.violated, Some(Wait::After(Nanos::SECOND)));
-    assert_eq!(quota.reset, Nanos(10 * Nanos::SECOND.0));
+fn where_streams_ask_for_themselves_a_pot_is_asked_for_too_and_serves_nobody_who_waits() {
+    let mut parking = by_streams();
+    park(&mut parking, 1, &[Some(7), None], 0);
+    assert_eq!(parking.served_by_pots().count(), 0);
+    assert!(parking.is_unasked(1));
+    for (_, at, _, reply) in parking.unasked() {
+        *reply = Reply::Told(Some(quota(u32::try_from(at).unwrap())));
+    }
+    assert!(!parking.is_unasked(1));
+    // What becomes of the pot is of no concern to it.
+    parking.fail(7);
+    let ready = next(&mut parking, &mut Round::default(), 0).unwrap();
+    let quota = Some(quota(0));
+    assert_eq!(ready.asked().direct, [Direct { pot: 7, quota }]);
+    assert_eq!(ready.asked().told.map(<[Quota]>::len), Some(1));
+    assert!(ready.asked().may_wait);
+}
+
+#[test]
+fn who_asked_for_itself_is_decided_about_at_its_own_answer_and_at_no_other_time() {
+    let mut parking = by_streams();
+    park(&mut parking, 1, &[None], 0);
+    parking
+        .unasked()
+        .for_each(|(.., reply)| *reply = Reply::Asked);
+    let late = MAX_WAIT.0 * 2;
+    assert!(next(&mut parking, &mut Round::default(), late).is_none());
+    assert!(next(&mut parking, &mut Round::last(), late).is_none());
+    parking.reply(1, 0, Reply::Failed);
+    let ready = next(&mut parking, &mut Round::default(), late).unwrap();
+    assert!(ready.is_overdue && !ready.asked().may_wait);
 }

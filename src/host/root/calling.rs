@@ -6,38 +6,51 @@ use super::super::service::{self, Link};
 use super::super::shared::Shared;
 use super::{Pace, Resumed, Root};
 use crate::global::breaker;
+use crate::global::caller::Caller;
 use crate::global::client::Turn;
 use crate::global::exchange::Books;
 use crate::global::lease::pots::Stats;
 use crate::global::parking::Round;
 use crate::global::wire::Fault;
 use crate::limiter::Limiter;
-use crate::local::store::Dialect;
 use crate::log::{self, Incident, Told};
 use crate::metrics::ServiceCount;
 use crate::units::{Instant, Now};
 
 impl Root {
     /// Makes ready to ask the service, where there is one.
-    ///
-    /// A host whose shared data is of the other dialect traps on a queue that its operator has not declared, and
-    /// resumes no stream from a root: there `on_error` holds.
     #[inline(never)]
     pub(super) fn open_link(&mut self, told: &mut Told) {
-        let dialect = self.founding.map(|founding| founding.dialect);
-        let Some(service) = &self.limiter.plan().service else {
+        let service = &self.limiter.plan().service;
+        let (Some(founding), Some(service), None) = (self.founding, service, &self.link) else {
             return;
         };
-        if self.link.is_some() {
-            return;
+        match Link::new(service, founding.dialect) {
+            Ok(link) => self.link = Some(link),
+            Err(incident) => told.tell(incident),
         }
-        if dialect == Some(Dialect::ZeroOverwrites)
-            && let Ok(link) = Link::new(service, Dialect::ZeroOverwrites)
-        {
-            self.link = Some(link);
-        } else if dialect.is_some() {
-            told.tell(Incident::NoWaiting);
+    }
+
+    /// Asks for a stream that has just been parked, which is the effective context; tells whether it can wait for the
+    /// answer.
+    pub(super) fn ask_for_stream(
+        &mut self,
+        stream: u32,
+        now: Option<Now>,
+        registry: &mut Registry,
+        told: &mut Told,
+    ) -> bool {
+        let mut turn = Turn::of_stream();
+        while self.call(&mut turn, now, registry, told) {}
+        let Some(link) = &mut self.link else {
+            return false;
+        };
+        let parking = &mut link.client.exchange.parking;
+        let is_asked = !parking.is_unasked(stream);
+        if !is_asked {
+            parking.leave(stream);
         }
+        is_asked
     }
 
     /// Asks for the streams that have woken the root.
@@ -66,6 +79,7 @@ impl Root {
         let Some(asked) = client.exchange.asked(number) else {
             return Vec::new();
         };
+        let caller = client.caller();
         let read = service::read(service.engine, asked, body_len);
         let (mut round, mut stats, mut shared) = (Round::default(), Stats::default(), Shared);
         let mut books = books(&self.limiter, &mut shared, now, &mut stats);
@@ -80,7 +94,10 @@ impl Root {
         }
         self.meter.count_pots(&stats, registry);
         let mut resumed = self.serve(round, now, registry, told);
-        resumed.extend(self.ask(registry, told));
+        // A call that is made here would be the stream's whose answer this is.
+        if caller == Caller::Root {
+            resumed.extend(self.ask(registry, told));
+        }
         resumed
     }
 
@@ -118,7 +135,7 @@ impl Root {
             self.meter.count_pots(&stats, registry);
             return false;
         };
-        match service::send(plan, service, &asks) {
+        match service::send(plan, service, &asks, turn.timeout(service)) {
             Ok(number) => {
                 client.begun(number, asks, now.unwrap_or_default().monotonic);
                 self.meter.count_service(ServiceCount::Calls, 1, registry);
@@ -187,8 +204,20 @@ impl Root {
         now.ok()
     }
 
+    /// Begins to tick, as often as a root must that gets no other chance to ask: where streams ask for themselves, the
+    /// host lets it be set once.
+    pub(super) fn begin_to_tick(&mut self) {
+        let link = self.link.as_ref();
+        if link.is_some_and(|link| link.client.caller() == Caller::Stream) {
+            self.pace = Pace::Watching;
+        }
+        // Without ticks requests are limited all the same, and nobody counts them.
+        let _ = call::set_tick_period(self.pace.millis());
+    }
+
     fn set_pace(&mut self, pace: Pace) {
-        if self.pace != pace {
+        let caller = self.link.as_ref().map(|link| link.client.caller());
+        if self.pace != pace && caller == Some(Caller::Root) {
             self.pace = pace;
             // Without ticks requests are limited all the same, but none is given up for waiting too long.
             let _ = call::set_tick_period(pace.millis());

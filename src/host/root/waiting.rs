@@ -7,9 +7,10 @@ use super::super::shared::Shared;
 use super::{Pace, Resumed, Root, Verdict, conclude};
 use crate::engine::{Incidents, Met};
 use crate::facts::Facts;
+use crate::global::caller::Caller;
 use crate::global::client::Parks;
 use crate::global::parking::{Ready, Round};
-use crate::limiter::Request;
+use crate::limiter::{Answer, Request};
 use crate::log::Told;
 use crate::metrics::ServiceCount;
 use crate::units::{Instant, Now};
@@ -17,6 +18,10 @@ use crate::units::{Instant, Now};
 impl Root {
     /// Lets a stream wait for the service; false when it cannot.
     #[inline(never)]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what its caller has in hand, and nothing else"
+    )]
     pub(super) fn park(
         &mut self,
         stream: u32,
@@ -24,6 +29,8 @@ impl Root {
         cold: bool,
         now: Option<Now>,
         facts: &mut Facts<'_, CurrentRequest>,
+        registry: &mut Registry,
+        told: &mut Told,
     ) -> bool {
         let (Some(link), Some(service)) = (&mut self.link, &self.limiter.plan().service) else {
             return false;
@@ -47,7 +54,10 @@ impl Root {
         }
         let parking = &mut link.client.exchange.parking;
         parking.park(stream, met.to_vec(), questions, since);
-        true
+        match parking.caller() {
+            Caller::Root => true,
+            Caller::Stream => self.ask_for_stream(stream, now, registry, told),
+        }
     }
 
     /// Sees to it that leases are taken anew which run out.
@@ -91,10 +101,13 @@ impl Root {
         let at = now.unwrap_or_default().monotonic;
         let mut is_about_streams = false;
         while let Some(ready) = self.next_ready(&mut round, at) {
-            is_about_streams = true;
-            if call::set_effective_context(ready.parked.stream).is_err() {
-                round.refund(&ready);
-                continue;
+            // One that has asked for itself is the one that its answer is about.
+            if ready.parked.caller == Caller::Root {
+                is_about_streams = true;
+                if call::set_effective_context(ready.parked.stream).is_err() {
+                    round.refund(&ready);
+                    continue;
+                }
             }
             match self.decide_parked(&ready, now, registry, told) {
                 Verdict::Parked => {
@@ -145,9 +158,18 @@ impl Root {
         let grpc = || facts.is_grpc();
         let met = &ready.parked.met;
         let request = Request { met, now, grpc };
-        let answer = self
+        let mut answer = self
             .limiter
             .decide(request, ready.asked(), &mut Shared, &mut incidents);
+        if matches!(answer, Answer::Park { .. }) && ready.parked.caller == Caller::Stream {
+            // Nothing more is going to be answered.
+            let grpc = || facts.is_grpc();
+            let request = Request { met, now, grpc };
+            let asked = ready.asked().at_last();
+            answer = self
+                .limiter
+                .decide(request, asked, &mut Shared, &mut incidents);
+        }
         let (facts, lines) = (&mut facts, &mut self.lines);
         let verdict = conclude(answer, now, &self.meter, lines, facts, registry, told);
         self.take_in(&incidents, met, now, facts, registry, told);

@@ -46,6 +46,21 @@ impl Pot {
     }
 }
 
+impl Pot {
+    /// A request was answered, at `now`, that asked at `sent` for itself alone.
+    pub fn learn(&mut self, share: &Share, answer: &Answer, sent: Instant, now: Instant) {
+        let nothing = Debit {
+            tokens: 0,
+            owed: 0,
+            waiting: 0,
+            ahead: false,
+            window: self.number,
+            sent,
+        };
+        let _ = self.fill(share, &nothing, answer, now);
+    }
+}
+
 /// Which window an answer speaks of.
 enum Placed {
     /// The pot's; of an earlier one so much lapsed.

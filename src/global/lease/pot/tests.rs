@@ -30,6 +30,7 @@ const ONE: Waiting = Waiting {
     all: 1,
     first: 1,
     asked: 0,
+    ahead: false,
 };
 
 /// So many milliseconds into a minute.
@@ -125,6 +126,7 @@ fn half_of_a_lease_asks_for_the_next_and_only_once() {
             all: 5,
             first: 5,
             asked: 0,
+            ahead: false,
         },
     );
     assert_eq!(own.tokens, 4);
@@ -144,6 +146,7 @@ fn who_asks_for_those_who_wait_keeps_nobody_from_asking_ahead() {
             all: 5,
             first: 5,
             asked: 0,
+            ahead: false,
         },
     );
     assert!(ahead.ahead && !waits.ahead);
@@ -201,6 +204,7 @@ fn an_answer_for_a_window_that_has_ended_gives_nothing() {
             all: 9,
             first: 9,
             asked: 0,
+            ahead: false,
         },
     );
     pot.lapse(at(60_001));
@@ -229,6 +233,7 @@ fn a_grant_of_nobody_knows_which_window_is_not_kept() {
             all: 9,
             first: 9,
             asked: 0,
+            ahead: false,
         },
     );
     pot.lapse(at(60_001));
@@ -258,6 +263,7 @@ fn at_the_edge_a_grant_serves_who_waited_and_nobody_else() {
             all: 3,
             first: 1,
             asked: 0,
+            ahead: false,
         },
     );
     assert_eq!(last.tokens, 3);
@@ -282,6 +288,7 @@ fn a_refusal_is_kept_until_the_window_ends_and_takes_nothing_away() {
             all: 9,
             first: 9,
             asked: 0,
+            ahead: false,
         },
     );
     let _ = pot.fill(&SHARE, &over, &answer(&over, 10_006, false, 0), at(10_006));
@@ -308,6 +315,7 @@ fn a_cost_beyond_what_is_left_is_refused_unasked() {
         all: 5,
         first: 5,
         asked: 0,
+        ahead: false,
     };
     assert_eq!(debit(&mut pot, 10_007, five).tokens, 4);
     assert_eq!(pot.next(&SHARE, now(10_008), five, WAY), Next::Wait);
@@ -320,6 +328,7 @@ fn a_refusal_that_tells_nothing_asks_for_less_until_one_is_refused() {
         all: 100,
         first: 60,
         asked: 0,
+        ahead: false,
     };
     let (mut calls, mut last) = (0, u32::MAX);
     while let Next::Debit(ask) = pot.next(&SHARE, now(10_010), waiting, WAY) {
@@ -371,6 +380,7 @@ fn a_pot_is_read_as_it_was_written_and_nothing_else_is_a_pot() {
             all: 9,
             first: 9,
             asked: 0,
+            ahead: false,
         },
     );
     for pot in [pot, Pot::default()] {

@@ -59,6 +59,7 @@ impl World {
                 all: tokens,
                 first: tokens,
                 asked: 0,
+                ahead: false,
             };
             let Next::Debit(debit) = pot.next(&SHARE, now, waiting, way) else {
                 panic!("it has nothing");
@@ -136,6 +137,7 @@ fn what_has_ended_lapses_once() {
                 all: 1,
                 first: 1,
                 asked: 0,
+                ahead: false,
             };
             let now = Now {
                 monotonic: at(61),

@@ -1,0 +1,72 @@
+//! What the host allows of those who wait for the rate limit service.
+
+use crate::local::store::Dialect;
+
+/// Who asks the service for requests that wait: what the host allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// The root, for all of them together: it resumes any of them, also when their pots have been filled.
+    #[default]
+    Root,
+    /// Each for itself, one debit for each of its limits: the host resumes a stream only by the answer to a call of its
+    /// own, and what its client does not wait for is lost. Pots are filled by ticks.
+    Stream,
+}
+
+impl Caller {
+    /// By the dialect of the host's shared data, which is all that tells hosts apart.
+    #[must_use]
+    pub const fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::ZeroOverwrites => Self::Root,
+            Dialect::ZeroInserts => Self::Stream,
+        }
+    }
+}
+
+/// Whether `upstream` is an address as Kong's host takes it: `host:port`, `[v6]:port`, either without its port, or
+/// `unix:` and a path. At a port that is none it stops the instance.
+#[must_use]
+pub fn is_address(upstream: &str) -> bool {
+    if let Some(path) = upstream.strip_prefix("unix:") {
+        return !path.is_empty();
+    }
+    match upstream.rsplit_once(':') {
+        Some((host, port)) if !upstream.ends_with(']') => {
+            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+        }
+        _ => !upstream.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn an_address_has_a_port_that_is_one() {
+        for upstream in [
+            "10.0.0.1:8080",
+            "quotas:80",
+            "quotas",
+            "[::1]:80",
+            "[::1]",
+            "unix:/a",
+        ] {
+            assert!(is_address(upstream), "{upstream}");
+        }
+        for upstream in [
+            "",
+            ":80",
+            "quotas:",
+            "quotas:0",
+            "quotas:65536",
+            "quotas:http",
+            "unix:",
+        ] {
+            assert!(!is_address(upstream), "{upstream}");
+        }
+    }
+}

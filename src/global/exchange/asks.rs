@@ -1,0 +1,165 @@
+//! What one worker asks next.
+
+use super::{Asking, Books, Call, Exchange, MOST_ASKS, Purpose, Wanted};
+use crate::global::caller::Caller;
+use crate::global::lease::pot::{Waiting, Way};
+use crate::global::parking::{Question, Reply};
+use crate::local::store::SharedData;
+use crate::plan::Service;
+use crate::units::{Instant, Nanos};
+
+impl Exchange {
+    /// What the next call is to ask: for those who wait, then for pots whose leases run out. Empty when there is
+    /// nothing to ask, or too many calls are under way. What it asks for pots is marked there: it must be sent, or
+    /// [`Self::not_begun`]. Also tells whether some who wait could be served without.
+    pub fn prepare(
+        &mut self,
+        service: &Service,
+        books: &mut Books<'_, impl SharedData>,
+    ) -> (Vec<Asking>, bool) {
+        let now = books.now.monotonic;
+        self.forget(service, now);
+        let is_own = |call: &&Call| self.parking.caller() == Caller::Root || !call.is_of_stream();
+        let most_calls = match self.parking.caller() {
+            Caller::Root => service.engine.most_calls(),
+            // Kong's host frees what a root's call holds only when it is the last.
+            Caller::Stream => 1,
+        };
+        if self.calls.iter().filter(is_own).count() >= most_calls {
+            return (Vec::new(), false);
+        }
+        let way = Way {
+            rtt: self.rtt,
+            timeout: service.timeout,
+        };
+        let most = most_asks(service);
+        let mut asks = self.ask_for_requests(most);
+        let mut servable = false;
+        let (needs, rest) = self.needs();
+        self.wanted = rest;
+        for (pot, question, waiting) in needs {
+            if asks.len() < most {
+                let room = most - asks.len();
+                let (debits, rests) = books.debits(&question, pot, waiting, way, room);
+                asks.extend(debits.into_iter().map(|debit| Asking {
+                    question: question.clone(),
+                    hits: debit.hits(),
+                    purpose: Purpose::Lease(pot, debit),
+                }));
+                servable |= rests && waiting.first > 0;
+            } else if waiting.first == 0 {
+                // Those who wait are found again.
+                let due = now;
+                self.wanted.push(Wanted { question, due });
+            }
+        }
+        (asks, servable)
+    }
+
+    /// What the next call of the only stream that has not asked yet is to ask; nothing else goes with it, since its
+    /// client may not wait for the answer.
+    pub fn prepare_for_stream(&mut self, service: &Service, now: Instant) -> Vec<Asking> {
+        self.forget(service, now);
+        self.ask_for_requests(most_asks(service))
+    }
+
+    /// Forgets calls whose answers a host has forgotten: it owes them for twice as long as they may take.
+    fn forget(&mut self, service: &Service, now: Instant) {
+        let longest = 2 * service.timeout.0 + Nanos::SECOND.0;
+        self.calls.retain(|call| now.since(call.sent).0 < longest);
+    }
+
+    fn ask_for_requests(&mut self, most: usize) -> Vec<Asking> {
+        let mut asks = Vec::new();
+        for (stream, at, question, reply) in self.parking.unasked().take(most) {
+            *reply = Reply::Asked;
+            asks.push(Asking {
+                question: question.clone(),
+                hits: 1,
+                purpose: Purpose::Request(stream, at),
+            });
+        }
+        asks
+    }
+
+    /// What may be needed of pots beyond what calls of this worker ask for, and what nobody will look at now.
+    ///
+    /// More of them than a call asks: those that turn out to need nothing must not hold up the others.
+    fn needs(&mut self) -> (Vec<(u64, Question, Waiting)>, Vec<Wanted>) {
+        let wanted = std::mem::take(&mut self.wanted);
+        let mut waited_for: Vec<(u64, &Question, Waiting)> = Vec::new();
+        let mut unasked = 0;
+        for (pot, question) in self.parking.served_by_pots() {
+            let mut known = waited_for.iter_mut();
+            if let Some((.., waiting)) = known.find(|(known, ..)| *known == pot) {
+                waiting.all += 1;
+                continue;
+            }
+            let asked = self.asked_for(pot);
+            unasked += usize::from(asked == 0);
+            if asked > 0 || unasked <= MOST_ASKS {
+                let (all, first, ahead) = (1, 1, false);
+                waited_for.push((
+                    pot,
+                    question,
+                    Waiting {
+                        all,
+                        first,
+                        asked,
+                        ahead,
+                    },
+                ));
+            }
+        }
+        let is_open = |waiting: &Waiting| waiting.asked == 0 || waiting.asked < waiting.all;
+        let open = waited_for.iter().filter(|(.., waiting)| is_open(waiting));
+        let open = open.map(|(pot, question, waiting)| (*pot, (*question).clone(), *waiting));
+        let mut needs: Vec<(u64, Question, Waiting)> = open.collect();
+        let mut rest = Vec::new();
+        for Wanted { question, due } in wanted {
+            let Some(pot) = question.pot else { continue };
+            if self.asked_for(pot) > 0 || needs.iter().any(|(known, ..)| *known == pot) {
+                continue;
+            }
+            if needs.len() < MOST_ASKS {
+                // Who found it empty has asked for itself.
+                let ahead = self.parking.caller() == Caller::Stream;
+                let (all, first, asked) = (0, 0, 0);
+                needs.push((
+                    pot,
+                    question,
+                    Waiting {
+                        all,
+                        first,
+                        asked,
+                        ahead,
+                    },
+                ));
+            } else {
+                rest.push(Wanted { question, due });
+            }
+        }
+        (needs, rest)
+    }
+
+    /// What calls under way ask for a pot.
+    pub(super) fn asked_for(&self, pot: u64) -> u32 {
+        let asks = self.calls.iter().flat_map(|call| &call.asks);
+        let tokens = asks.filter_map(|asking| match asking.purpose {
+            Purpose::Lease(asked, debit) if asked == pot => Some(debit.tokens),
+            _ => None,
+        });
+        tokens.fold(0, u32::saturating_add)
+    }
+}
+
+impl Call {
+    fn is_of_stream(&self) -> bool {
+        let mut asks = self.asks.iter();
+        asks.any(|asking| matches!(asking.purpose, Purpose::Request(..)))
+    }
+}
+
+fn most_asks(service: &Service) -> usize {
+    service.engine.most_asks().min(MOST_ASKS)
+}

@@ -1,0 +1,137 @@
+//! Requests that wait on Kong, where each asks the service for itself and the root fills pots on its ticks.
+
+use crate::calls::check_trace;
+use crate::http_calls::CallAnswer;
+use crate::request::Request;
+use crate::scene::Scene;
+use crate::service::{LEASED, PER_REQUEST, from, on_error, told};
+use crate::shared_data::Dialect;
+
+fn scene(configuration: &str) -> Scene {
+    Scene::on(Dialect::Kong, configuration)
+}
+
+/// What the calls under way are for, and how long they may take, in milliseconds.
+fn calls(scene: &Scene) -> Vec<(Option<u32>, u32)> {
+    let under_way = &scene.worker.host().http_calls.under_way;
+    let calls = under_way.values().map(|call| (call.stream, call.timeout));
+    calls.collect()
+}
+
+/// A request that waits, and what became of it.
+fn answered(scene: &mut Scene, request: &Request, answer: CallAnswer) -> bool {
+    let stream = scene.park(request);
+    scene.worker.answer(scene.call(), answer);
+    scene.end(&[stream])[0]
+}
+
+#[test]
+fn a_request_asks_for_itself_and_waits_no_longer_than_it_may() {
+    let mut scene = scene(PER_REQUEST);
+    let streams = [scene.park(&from(1)), scene.park(&from(2))];
+    check_trace("kong-park", &scene.worker.take_trace());
+    assert_eq!(
+        calls(&scene),
+        [(Some(streams[0]), 20), (Some(streams[1]), 20)]
+    );
+    for (call, answer) in scene.calls().into_iter().zip([Some(41), None]) {
+        scene.worker.answer(call, told(&[answer]));
+    }
+    check_trace("kong-answer", &scene.worker.take_trace());
+    assert_eq!(scene.end(&streams), [true, false]);
+    assert_eq!(scene.metric("weir.limiter.parked"), 2);
+    assert_eq!(scene.metric("weir.limiter.calls"), 2);
+}
+
+#[test]
+fn a_request_that_nobody_answers_is_decided_about_without() {
+    for (action, passes) in [("local", true), ("allow", true), ("deny", false)] {
+        let mut scene = scene(&on_error(action));
+        let failed = CallAnswer::failed("timeout");
+        assert_eq!(answered(&mut scene, &from(1), failed), passes);
+        let failed = CallAnswer::failed("broken connection");
+        assert_eq!(answered(&mut scene, &from(2), failed), passes);
+        assert_eq!(scene.metric("weir.limiter.errors.timeout"), 1);
+        assert_eq!(scene.metric("weir.limiter.errors.unreachable"), 1);
+    }
+}
+
+#[test]
+fn a_request_whose_call_cannot_be_begun_does_not_wait() {
+    let nowhere = PER_REQUEST.replace(r#""cluster": "ratelimit""#, r#""cluster": "elsewhere""#);
+    let mut scene = scene(&nowhere);
+    assert!(scene.exchange(&from(1)).admitted());
+    assert_eq!(scene.metric("weir.limiter.errors.unreachable"), 1);
+    assert_eq!(scene.metric("weir.limiter.parked"), 0);
+}
+
+/// Kong's host stops the instance at a port that is none.
+#[test]
+fn a_service_without_an_address_is_not_called() {
+    let nowhere = PER_REQUEST.replace(r#""ratelimit", "p"#, r#""ratelimit:http", "p"#);
+    let mut scene = scene(&nowhere);
+    assert!(scene.exchange(&from(1)).admitted());
+    let told = |(_, line): &&(u32, String)| line.contains("host:port");
+    assert_eq!(scene.worker.host().log.iter().filter(told).count(), 1);
+}
+
+/// The first is asked for by itself; a tick debits ahead for those who come later, and none of them waits.
+#[test]
+fn ticks_take_leases() {
+    let mut scene = scene(LEASED);
+    assert!(answered(&mut scene, &from(1), told(&[Some(9_000)])));
+    assert!(
+        scene.calls().is_empty(),
+        "an answer to a stream begins no call"
+    );
+    scene.process.borrow_mut().advance(10_000_000);
+    scene.worker.tick(scene.root);
+    assert_eq!(calls(&scene), [(None, 250)]);
+    scene.worker.answer(scene.call(), told(&[Some(8_000)]));
+    scene.admit(1, &from(1));
+    assert!(scene.metric("weir.limiter.leased") >= 1);
+    assert_eq!(scene.metric("weir.limiter.parked"), 1);
+}
+
+/// What one worker was told holds for the others, without another call.
+#[test]
+fn a_refusal_is_known_to_all_workers() {
+    let mut scene = scene(LEASED);
+    assert!(!answered(&mut scene, &from(1), told(&[None])));
+    let (mut other, root) = scene.second_worker(LEASED);
+    assert!(!other.exchange(root, &from(1)).admitted());
+    assert!(other.host().http_calls.under_way.is_empty());
+}
+
+/// The service is left alone after five failures, and looked for by the root, on no request.
+#[test]
+fn no_request_probes() {
+    let mut scene = scene(PER_REQUEST);
+    for client in 1..=5 {
+        assert!(answered(
+            &mut scene,
+            &from(client),
+            CallAnswer::failed("timeout")
+        ));
+    }
+    assert!(scene.exchange(&from(6)).admitted());
+    assert!(scene.calls().is_empty());
+    scene.process.borrow_mut().advance(400_000_000);
+    assert!(scene.exchange(&from(7)).admitted());
+    scene.worker.tick(scene.root);
+    assert_eq!(calls(&scene), [(None, 250)]);
+    scene.worker.answer(scene.call(), told(&[Some(41)]));
+    assert!(answered(&mut scene, &from(8), told(&[Some(40)])));
+}
+
+#[test]
+fn a_client_that_leaves_takes_its_call_with_it() {
+    let mut scene = scene(PER_REQUEST);
+    let stream = scene.park(&from(1));
+    scene.worker.close(stream);
+    let call = scene.call();
+    scene
+        .worker
+        .answer_to(scene.root.id, call, told(&[Some(41)]));
+    scene.worker.tick(scene.root);
+}

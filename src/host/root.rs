@@ -329,9 +329,14 @@ fn send(reply: &LocalReply) -> call::Outcome<()> {
     // Without it only the access log is poorer.
     let _ = call::set_property(b"weir", &reply.filter_state);
     let grpc_status = reply.grpc_status.unwrap_or(-1);
+    // Kong's host makes them the reason phrase, which every client sees.
+    let details: &[u8] = match cfg!(feature = "kong") {
+        true => &[],
+        false => &reply.details,
+    };
     call::send_local_response(
         reply.status,
-        &reply.details,
+        details,
         &reply.body,
         &reply.headers,
         grpc_status,

@@ -3,14 +3,16 @@
 
 use crate::config::json::shortened;
 use crate::decision::{Decision, Reason};
-use crate::facts::Unreadable;
 use crate::global::breaker::{Change, Reason as Opening};
 use crate::global::wire;
 use crate::local::allowance::Allowance;
-use crate::local::store::Fault;
 use crate::plan::{LogKeys, Plan};
 use crate::reply;
 use crate::units::{Instant, Nanos};
+
+mod incident;
+
+pub use incident::{Incident, Told};
 
 /// The most characters of a plain key that a line shows; with names of 64 bytes and a key that is all escapes
 /// a line then stays below 1,200 bytes.
@@ -108,101 +110,6 @@ pub fn breaker_line(change: Change, fault: Option<wire::Fault>) -> Option<String
     ))
 }
 
-/// What went wrong without ending a request; the requests it concerns are counted by their rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Incident {
-    /// A fact about a request cannot be read.
-    Facts(Unreadable),
-    /// The shared data cannot be used.
-    Store(Fault),
-    /// A set of counters failed its checksum and was begun anew.
-    Corrupt,
-    /// A clock cannot be read.
-    Clock,
-    /// The host did not send a refusal.
-    Reply,
-    /// A rate limit service cannot be asked, or does not answer as it should.
-    Service(wire::Fault),
-    /// A rate limit service has no limit for what a rule asks.
-    Unmatched,
-    /// A rate limit service has another limit than the configuration says.
-    Disagrees,
-    /// Requests cannot wait on this host.
-    NoWaiting,
-    /// The rate limit service has no address that this host can call.
-    Upstream,
-    /// A metric cannot be defined.
-    Metric,
-}
-
-/// Which kinds of incidents the log was told of already.
-#[derive(Debug, Default)]
-pub struct Told(u32);
-
-impl Told {
-    /// Nothing was told yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(0)
-    }
-
-    /// The line about an incident, if it is the first of its kind.
-    #[must_use]
-    pub fn line(&mut self, incident: Incident) -> Option<String> {
-        let (kind, what) = match incident {
-            Incident::Store(Fault::Host(_)) => (0, "the shared data cannot be used"),
-            Incident::Store(Fault::Foreign) => (1, "the shared data holds what is not ours"),
-            Incident::Corrupt => (2, "a set of counters was broken and begun anew"),
-            Incident::Clock => (3, "a clock cannot be read"),
-            Incident::Reply => (4, "a refusal could not be sent"),
-            Incident::Metric => (5, "a metric cannot be defined"),
-            Incident::Facts(_) => (6, "a request's headers, address or route cannot be read"),
-            Incident::Service(fault) => (10 + kind_of(fault), "the limiter cannot be asked"),
-            Incident::Unmatched => (
-                8,
-                "the limiter has no limit for what a rule asks, so all pass uncharged",
-            ),
-            Incident::NoWaiting => (
-                9,
-                "no request can wait for the limiter on this host, so on_error decides",
-            ),
-            Incident::Upstream => (
-                16,
-                "\"limiter.cluster\" is to be host:port on Kong, so the limiter is not asked and on_error decides",
-            ),
-            Incident::Disagrees => (
-                7,
-                "the limiter has another limit than the configuration says, and its own holds",
-            ),
-        };
-        let bit = 1 << kind;
-        if self.0 & bit != 0 {
-            return None;
-        }
-        self.0 |= bit;
-        let status = match incident {
-            Incident::Store(Fault::Host(status)) | Incident::Facts(Unreadable(status)) => {
-                format!(" (status {status})")
-            }
-            Incident::Service(fault) => format!(" ({})", fault.kind()),
-            _ => String::new(),
-        };
-        Some(format!("weir: {what}{status}; each worker says this once"))
-    }
-}
-
-/// Each kind of failure is told of once.
-const fn kind_of(fault: wire::Fault) -> u32 {
-    match fault {
-        wire::Fault::Timeout => 0,
-        wire::Fault::Unreachable => 1,
-        wire::Fault::Status(_) => 2,
-        wire::Fault::Body => 3,
-        wire::Fault::Count => 4,
-        wire::Fault::Item => 5,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,29 +180,5 @@ mod tests {
         assert_eq!(lines.admit(half_a_second_on), Some(2));
         assert_eq!(lines.admit(half_a_second_on), None);
         assert_eq!(RefusalLines::new(0).admit(now), None);
-    }
-
-    #[test]
-    fn an_incident_is_told_once_of_its_kind() {
-        let mut told = Told::default();
-        let host = Incident::Store(Fault::Host(12));
-        assert_eq!(
-            told.line(host).unwrap(),
-            "weir: the shared data cannot be used (status 12); each worker says this once"
-        );
-        assert_eq!(told.line(Incident::Store(Fault::Host(5))), None);
-        for other in [
-            Incident::Store(Fault::Foreign),
-            Incident::Corrupt,
-            Incident::Clock,
-            Incident::Reply,
-            Incident::Metric,
-            Incident::Facts(Unreadable(2)),
-            Incident::Service(wire::Fault::Timeout),
-            Incident::Unmatched,
-        ] {
-            assert!(told.line(other).is_some());
-            assert!(told.line(other).is_none());
-        }
     }
 }

@@ -97,11 +97,13 @@ pub enum ServiceCount {
     Leased,
     /// Of that, what nobody could spend in its window.
     Lapsed,
+    /// Requests about which the service did not say: it was left alone, too many waited, or no answer came in time.
+    Alone,
 }
 
 impl ServiceCount {
     /// All of them, each at its [`Self::index`].
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Calls,
         Self::Timeout,
         Self::Unreachable,
@@ -113,6 +115,7 @@ impl ServiceCount {
         Self::Overdue,
         Self::Leased,
         Self::Lapsed,
+        Self::Alone,
     ];
 
     /// What counts calls that failed so.
@@ -143,6 +146,7 @@ impl ServiceCount {
             Self::Overdue => 8,
             Self::Leased => 9,
             Self::Lapsed => 10,
+            Self::Alone => 11,
         }
     }
 
@@ -161,6 +165,7 @@ impl ServiceCount {
             Self::Overdue => "weir.limiter.overdue",
             Self::Leased => "weir.limiter.leased",
             Self::Lapsed => "weir.limiter.lapsed",
+            Self::Alone => "weir.limiter.alone",
         }
     }
 }

@@ -38,6 +38,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether there is a rate limit service and no rule for it.
+    #[must_use]
+    pub fn asks_nobody(&self) -> bool {
+        let has_rule = self.rules.iter().any(|rule| rule.global.is_some());
+        self.service.is_some() && !has_rule
+    }
+
     /// A limit of which leases are taken; `None` for any other.
     #[must_use]
     pub fn leased(&self, rule: usize, limit: usize) -> Option<&Leased> {

@@ -349,7 +349,7 @@ impl<'a> Reader<'a> {
             None if node.member("default").is_some() => Some((name, None)),
             None => {
                 let message = format!(
-                    "the environment variable {name} is not set, and there is no \"default\""
+                    "the environment variable {name} is not set, or not passed on to the module, and there is no \"default\""
                 );
                 self.refuse(path, &message)
             }

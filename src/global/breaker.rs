@@ -122,6 +122,12 @@ impl Breaker {
         }
     }
 
+    /// Whether the service is left alone.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.phase != Phase::Closed
+    }
+
     /// The state after an event, and what to tell of it. `jitter` is any random number.
     #[must_use]
     pub fn after(

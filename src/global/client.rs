@@ -16,6 +16,10 @@ use crate::units::{Instant, Nanos};
 /// How long after a lease has run out a worker looks for others that do.
 const LINGERS: Nanos = Nanos::SECOND;
 
+/// How long after the last request that might have waited a worker goes on to probe: the next one does it at once, and
+/// another configuration may have taken this one's place.
+const PROBES: Nanos = Nanos(60 * Nanos::SECOND.0);
+
 /// What one worker has with its service.
 #[derive(Debug)]
 pub struct Client {
@@ -28,6 +32,8 @@ pub struct Client {
     cold_keys: Allowance,
     /// Until then leases are likely to run out again.
     lingers_until: Instant,
+    /// When a request last asked whether it may wait, or found a lease that runs out.
+    used: Option<Instant>,
 }
 
 /// Whether a request may wait.
@@ -63,6 +69,7 @@ impl Client {
             is_broken: false,
             cold_keys: Allowance::new(service.cold_keys_per_second),
             lingers_until: Instant::default(),
+            used: None,
         }
     }
 
@@ -75,7 +82,19 @@ impl Client {
     /// Whether anything is to be asked, or found out.
     #[must_use]
     pub fn is_asking(&self, now: Instant) -> bool {
-        self.is_broken || self.exchange.is_wanting(now)
+        self.is_broken && self.is_in_use(now) || self.exchange.is_wanting(now)
+    }
+
+    /// Whether requests came lately that need the service.
+    #[must_use]
+    pub fn is_in_use(&self, now: Instant) -> bool {
+        self.used.is_some_and(|used| now.since(used) < PROBES)
+    }
+
+    /// Whether the service is left alone.
+    #[must_use]
+    pub fn is_open(&self, data: &mut impl SharedData) -> bool {
+        self.breaker.read(data).is_open()
     }
 
     /// Whether nothing is to be looked after, nor will be soon.
@@ -87,6 +106,7 @@ impl Client {
     /// Remembers a pot whose lease runs out.
     pub fn want(&mut self, question: Question, plan: &Plan, now: Instant) {
         self.exchange.want(question, plan, now);
+        self.used = Some(now);
         self.lingers_until = now.plus(LINGERS);
     }
 
@@ -98,6 +118,7 @@ impl Client {
         now: Instant,
         data: &mut impl SharedData,
     ) -> Parks {
+        self.used = Some(now);
         if self.exchange.parking.len() >= service.max_parked {
             return Parks::No;
         }

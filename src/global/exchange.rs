@@ -9,7 +9,7 @@ use super::breaker::Event;
 use super::caller::Caller;
 use super::lease::debit::{Debit, Failure};
 use super::parking::{Grant, Parking, Question, Reply, Round, quota};
-use super::wire::{Fault, Told};
+use super::wire::{Counter, Fault, Told};
 use crate::engine::Direct;
 use crate::local::store::SharedData;
 use crate::plan::Plan;
@@ -77,14 +77,14 @@ enum Purpose {
 }
 
 /// What an answer told besides what it granted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
     /// Why nothing could be learnt from it.
     pub fault: Option<Fault>,
-    /// Whether the service has no limit for something that it was asked.
-    pub unmatched: bool,
-    /// Whether it has another limit than the configuration says.
-    pub disagrees: bool,
+    /// Something that the service has no limit for, if there is any.
+    pub unmatched: Option<Question>,
+    /// Something that it has another limit for than the configuration says, and what it counts it by.
+    pub disagrees: Option<(Question, Counter)>,
     /// Whether it was the answer to a probe.
     is_probe: bool,
     /// How long the call took.
@@ -97,7 +97,7 @@ impl Heard {
     /// One that says that it failed at an ask is there: of its cluster, a part may be gone that keeps this key, and
     /// whoever asks for others is answered.
     #[must_use]
-    pub const fn event(&self) -> Event {
+    pub fn event(&self) -> Event {
         match (self.is_probe, self.fault) {
             (false, None | Some(Fault::Item)) => Event::Answered,
             (false, Some(_)) => Event::Failed,
@@ -260,10 +260,17 @@ impl Exchange {
         let Some(limit) = books.limit(&asking.question) else {
             return;
         };
-        heard.unmatched |= told.counter.is_none();
-        heard.disagrees |= told
-            .counter
-            .is_some_and(|counter| counter.limit != limit.requests);
+        let differs = |counter: &Counter| {
+            let per = counter.per.unwrap_or(limit.per);
+            counter.limit != limit.requests || per != limit.per
+        };
+        match told.counter {
+            None if heard.unmatched.is_none() => heard.unmatched = Some(asking.question.clone()),
+            Some(counter) if heard.disagrees.is_none() && differs(&counter) => {
+                heard.disagrees = Some((asking.question.clone(), counter));
+            }
+            _ => {}
+        }
         let said = quota(&asking.question, limit, told, books.now.unix);
         match asking.purpose {
             Purpose::Probe => {}

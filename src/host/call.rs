@@ -11,6 +11,8 @@ use crate::units::Nanos;
 pub enum HostError {
     /// There is no such header, property or key.
     NotFound,
+    /// It knows nothing of what was named: a context that is gone, a cluster that it does not have.
+    BadArgument,
     /// The value was changed since it was read.
     CasMismatch,
     /// Any other status, as the host gave it.
@@ -22,6 +24,7 @@ impl HostError {
     pub const fn status(self) -> i32 {
         match self {
             Self::NotFound => NOT_FOUND,
+            Self::BadArgument => BAD_ARGUMENT,
             Self::CasMismatch => CAS_MISMATCH,
             Self::Status(status) => status,
         }
@@ -33,12 +36,14 @@ pub type Outcome<T> = Result<T, HostError>;
 
 const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
+const BAD_ARGUMENT: i32 = 2;
 const CAS_MISMATCH: i32 = 8;
 
 fn check(status: i32) -> Outcome<()> {
     match status {
         OK => Ok(()),
         NOT_FOUND => Err(HostError::NotFound),
+        BAD_ARGUMENT => Err(HostError::BadArgument),
         CAS_MISMATCH => Err(HostError::CasMismatch),
         other => Err(HostError::Status(other)),
     }

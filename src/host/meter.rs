@@ -57,7 +57,7 @@ impl Registry {
     ///
     /// A search in a list: only configuring looks names up.
     fn define(&mut self, kind: Kind, name: String) -> Result<usize, HostError> {
-        if let Some(known) = self.metrics.iter().position(|metric| metric.name == name) {
+        if let Some(known) = self.place(&name) {
             return Ok(known);
         }
         let id = call::define_metric(kind, &name)?;
@@ -67,6 +67,10 @@ impl Registry {
             pending: 0,
         });
         Ok(self.metrics.len().saturating_sub(1))
+    }
+
+    fn place(&self, name: &str) -> Handle {
+        self.metrics.iter().position(|metric| metric.name == name)
     }
 
     /// Sets a gauge, or adds to a histogram, at once.
@@ -103,6 +107,7 @@ pub struct Meter {
 impl Meter {
     /// Defines what `plan` counts. Also returns the last error of the host, if there was one.
     pub fn new(plan: &Plan, registry: &mut Registry) -> (Self, Option<HostError>) {
+        let left_behind = registry.place(metrics::BREAKER);
         let mut failed = None;
         let mut define = |kind, name| {
             let defined = registry.define(kind, name);
@@ -116,6 +121,11 @@ impl Meter {
         let store = StoreCount::of(&Stats::default())
             .map(|(count, _)| define(Kind::Counter, count.name().to_owned()));
         let entries = define(Kind::Gauge, metrics::ENTRIES.to_owned());
+        // A configuration without a service sets back what the one before has left.
+        let breaker = match plan.service {
+            Some(_) => define(Kind::Gauge, metrics::BREAKER.to_owned()),
+            None => left_behind,
+        };
         let mut define_service = |kind, name: &str| {
             plan.service.as_ref()?;
             define(kind, name.to_owned())
@@ -125,7 +135,7 @@ impl Meter {
             store,
             entries,
             service: ServiceCount::ALL.map(|count| define_service(Kind::Counter, count.name())),
-            breaker: define_service(Kind::Gauge, metrics::BREAKER),
+            breaker,
             in_hand: define_service(Kind::Gauge, metrics::IN_HAND),
             latency: define_service(Kind::Histogram, metrics::LATENCY),
             waited: define_service(Kind::Histogram, metrics::WAITED),

@@ -137,6 +137,10 @@ impl Root {
             told.tell(incident);
         }
         root.open_link(told);
+        if root.limiter.plan().asks_nobody() {
+            told.tell(Incident::NoGlobalRule);
+        }
+        root.record_breaker(registry);
         root.begin_to_tick();
         Some(root)
     }
@@ -185,6 +189,7 @@ impl Root {
             answer = self
                 .limiter
                 .decide(request, Asked::FAILED, &mut Shared, &mut incidents);
+            self.meter.count_service(ServiceCount::Alone, 1, registry);
         }
         let lines = &mut self.lines;
         let verdict = conclude(answer, now, &self.meter, lines, facts, registry, told);
@@ -231,6 +236,9 @@ impl Root {
         self.open_link(told);
         match self.clock.read_both() {
             Ok(now) => {
+                if self.is_asked_for(now.monotonic) {
+                    self.record_breaker(registry);
+                }
                 let first = u32::try_from(now.monotonic.0 % (1 << 31)).unwrap_or(0);
                 let entries =
                     self.limiter
@@ -246,7 +254,7 @@ impl Root {
         }
     }
 
-    fn join(&mut self) -> Result<(), Incident> {
+    fn join(&mut self) -> Result<(), Incident<'static>> {
         self.clock.read_both().map_err(|_| Incident::Clock)?;
         let seed = match self.founding {
             Some(founding) => founding.seed,

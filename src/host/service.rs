@@ -40,7 +40,7 @@ enum Waker {
 
 impl Link {
     /// A link that nobody waits for yet; or why there can be none.
-    pub fn new(service: &Service, dialect: Dialect) -> Result<Self, Incident> {
+    pub fn new(service: &Service, dialect: Dialect) -> Result<Self, Incident<'static>> {
         let client = Client::new(service, dialect);
         let waker = match client.caller() {
             Caller::Stream if is_address(&service.cluster) => Waker::Tick,

@@ -68,7 +68,7 @@ impl<'a> Refused<'a> {
             }
             Reason::Contended => ("The counters of rule ", " are busy"),
             Reason::MissingKey => ("The key of rule ", " is missing, empty or repeated"),
-            Reason::Unavailable => ("The counters of rule ", " cannot be used"),
+            Reason::Unavailable => ("Rule ", " cannot be judged now"),
         };
         out.extend_from_slice(before.as_bytes());
         out.extend_from_slice(self.rule.name.as_bytes());

@@ -25,6 +25,7 @@ mod host;
 mod hostcalls;
 mod http_calls;
 mod kong;
+mod left_alone;
 mod lifecycle;
 mod module;
 mod parked;

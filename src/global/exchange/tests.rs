@@ -162,7 +162,7 @@ fn all_who_wait_are_asked_for_in_one_call_and_once() {
     let told = [granted(10, 5), granted(10, 4), granted(1_000, 900)];
     let heard = world.answer(7, Ok(told.map(Ok).to_vec()));
     assert_eq!((heard.fault, heard.event()), (None, Event::Answered));
-    assert!(!heard.unmatched && !heard.disagrees);
+    assert!(heard.unmatched.is_none() && heard.disagrees.is_none());
     assert_eq!(world.tokens(), 2);
     assert_eq!(world.ready(), [(1, true), (2, true), (3, true)]);
     assert!(world.answer(7, Err(Fault::Timeout)).fault.is_none());
@@ -288,7 +288,7 @@ fn a_service_without_such_a_limit_lets_pass_who_waits_and_leases_nothing() {
         counter: None,
     };
     let heard = world.answer(7, Ok(vec![Ok(unknown)]));
-    assert!(heard.unmatched);
+    assert!(heard.unmatched.is_some());
     let (parking, round) = (&mut world.exchange.parking, &mut world.round);
     let ready = parking
         .next_ready(round, world.now.monotonic, Nanos::SECOND)
@@ -307,7 +307,7 @@ fn a_service_with_another_limit_is_told_of_and_obeyed() {
     world.park(1, vec![leased()]);
     let _ = world.call(7);
     let heard = world.answer(7, Ok(vec![Ok(granted(500, 499))]));
-    assert!(heard.disagrees);
+    assert!(heard.disagrees.is_some());
     assert_eq!(world.tokens(), 1);
 }
 

@@ -7,7 +7,7 @@ use crate::local::limit::{Algorithm, Limit};
 use crate::units::{Nanos, UnixTime, Wait};
 
 /// One limit that the service is asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Question {
     /// Index of the rule in the plan.
     pub rule: usize,

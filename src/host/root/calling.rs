@@ -1,6 +1,6 @@
 //! The rate limit service, from the root's side.
 
-use super::super::call::{self, Level};
+use super::super::call::{self, HostError, Level};
 use super::super::meter::Registry;
 use super::super::service::{self, Link};
 use super::super::shared::Shared;
@@ -29,6 +29,20 @@ impl Root {
             Ok(link) => self.link = Some(link),
             Err(incident) => told.tell(incident),
         }
+    }
+
+    /// Whether requests came lately that need the service.
+    pub(super) fn is_asked_for(&self, now: Instant) -> bool {
+        let link = self.link.as_ref();
+        link.is_some_and(|link| link.client.is_in_use(now))
+    }
+
+    /// Sets the gauge of the breaker. A change is told of once, by the worker that brings it about; another configuration
+    /// may have left the gauge as its own was.
+    pub(super) fn record_breaker(&self, registry: &Registry) {
+        let link = self.link.as_ref();
+        let is_open = link.is_some_and(|link| link.client.is_open(&mut Shared));
+        self.meter.record_breaker(is_open.into(), registry);
     }
 
     /// Asks for a stream that has just been parked, which is the effective context; tells whether it can wait for the
@@ -86,11 +100,12 @@ impl Root {
         let (heard, change) = client.answered(number, read, &mut round, service, &mut books);
         self.take_note(change, heard.fault, registry, told);
         self.meter.record_latency(heard.took, registry);
-        if heard.unmatched {
-            told.tell(Incident::Unmatched);
+        let plan = self.limiter.plan();
+        if let Some(question) = &heard.unmatched {
+            told.tell(Incident::Unmatched(plan, question));
         }
-        if heard.disagrees {
-            told.tell(Incident::Disagrees);
+        if let Some((question, counter)) = &heard.disagrees {
+            told.tell(Incident::Disagrees(plan, question, *counter));
         }
         self.meter.count_pots(&stats, registry);
         let mut resumed = self.serve(round, now, registry, told);
@@ -140,8 +155,11 @@ impl Root {
                 client.begun(number, asks, now.unwrap_or_default().monotonic);
                 self.meter.count_service(ServiceCount::Calls, 1, registry);
             }
-            // No healthy host, or a circuit breaker of the proxy's own.
-            Err(_) => {
+            // No such cluster, no healthy host in it, or a circuit breaker of the proxy's own.
+            Err(refused) => {
+                if refused == HostError::BadArgument {
+                    told.tell(Incident::NoCluster(&service.cluster));
+                }
                 let change = client.not_begun(turn, asks, service, &mut books);
                 self.take_note(change, Some(Fault::Unreachable), registry, told);
             }
@@ -167,7 +185,9 @@ impl Root {
         if let Some(fault) = fault {
             self.meter
                 .count_service(ServiceCount::of(fault), 1, registry);
-            told.tell(Incident::Service(fault));
+            if let Some(service) = &self.limiter.plan().service {
+                told.tell(Incident::Service(fault, &service.cluster));
+            }
         }
     }
 

@@ -152,6 +152,9 @@ impl Root {
         if ready.is_overdue {
             self.meter.count_service(ServiceCount::Overdue, 1, registry);
         }
+        if !ready.asked().may_wait {
+            self.meter.count_service(ServiceCount::Alone, 1, registry);
+        }
         let mut request = CurrentRequest;
         let mut facts = Facts::new(&mut request);
         let mut incidents = Incidents::default();

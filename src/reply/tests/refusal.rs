@@ -86,7 +86,7 @@ fn what_is_no_limit_has_a_status_of_its_own() {
     );
     assert_eq!(
         body(&reply),
-        r#"{"type":"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity","title":"Temporary Reduced Capacity","status":503,"detail":"The counters of rule per-user cannot be used; retry in 1 s.","violated-policies":[]}"#
+        r#"{"type":"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity","title":"Temporary Reduced Capacity","status":503,"detail":"Rule per-user cannot be judged now; retry in 1 s.","violated-policies":[]}"#
     );
     assert_eq!(fields(&reply)[2], "retry-after: 1");
 

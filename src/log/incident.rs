@@ -1,0 +1,225 @@
+//! What went wrong, told once of its kind.
+
+use crate::facts::Unreadable;
+use crate::global::parking::Question;
+use crate::global::wire::{self, Counter};
+use crate::local::store::Fault;
+use crate::plan::Plan;
+use crate::units::Nanos;
+
+/// What went wrong without ending a request; the requests it concerns are counted by their rules.
+#[derive(Clone, Copy, Debug)]
+pub enum Incident<'a> {
+    /// A fact about a request cannot be read.
+    Facts(Unreadable),
+    /// The shared data cannot be used.
+    Store(Fault),
+    /// A set of counters failed its checksum and was begun anew.
+    Corrupt,
+    /// A clock cannot be read.
+    Clock,
+    /// The host did not send a refusal.
+    Reply,
+    /// A rate limit service, by its cluster, cannot be asked, or does not answer as it should.
+    Service(wire::Fault, &'a str),
+    /// The proxy has no cluster of this name.
+    NoCluster(&'a str),
+    /// A rate limit service has no limit for what a rule asks.
+    Unmatched(&'a Plan, &'a Question),
+    /// A rate limit service has another limit than the configuration says.
+    Disagrees(&'a Plan, &'a Question, Counter),
+    /// There is a rate limit service, and no rule asks it.
+    NoGlobalRule,
+    /// Requests cannot wait on this host.
+    NoWaiting,
+    /// The rate limit service has no address that this host can call.
+    Upstream,
+    /// A metric cannot be defined.
+    Metric,
+}
+
+/// Which kinds of incidents the log was told of already.
+#[derive(Debug, Default)]
+pub struct Told(u32);
+
+impl Told {
+    /// Nothing was told yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
+    /// The line about an incident, if it is the first of its kind.
+    #[must_use]
+    pub fn line(&mut self, incident: Incident<'_>) -> Option<String> {
+        let bit = 1 << incident.kind();
+        if self.0 & bit != 0 {
+            return None;
+        }
+        self.0 |= bit;
+        let (what, details) = (incident.what(), incident.details());
+        let details = details.map_or_else(String::new, |details| format!(" ({details})"));
+        Some(format!("weir: {what}{details}; each worker says this once"))
+    }
+}
+
+impl Incident<'_> {
+    /// A number of its own, below 32.
+    const fn kind(self) -> u32 {
+        match self {
+            Self::Store(Fault::Host(_)) => 0,
+            Self::Store(Fault::Foreign) => 1,
+            Self::Corrupt => 2,
+            Self::Clock => 3,
+            Self::Reply => 4,
+            Self::Metric => 5,
+            Self::Facts(_) => 6,
+            Self::Disagrees(..) => 7,
+            Self::Unmatched(..) => 8,
+            Self::NoWaiting => 9,
+            Self::Upstream => 10,
+            Self::NoCluster(_) => 11,
+            Self::NoGlobalRule => 12,
+            Self::Service(wire::Fault::Timeout, _) => 13,
+            Self::Service(wire::Fault::Unreachable, _) => 14,
+            Self::Service(wire::Fault::Status(_), _) => 15,
+            Self::Service(wire::Fault::Body, _) => 16,
+            Self::Service(wire::Fault::Count, _) => 17,
+            Self::Service(wire::Fault::Item, _) => 18,
+        }
+    }
+
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Store(Fault::Host(_)) => "the shared data cannot be used",
+            Self::Store(Fault::Foreign) => "the shared data holds what is not ours",
+            Self::Corrupt => "a set of counters was broken and begun anew",
+            Self::Clock => "a clock cannot be read",
+            Self::Reply => "a refusal could not be sent",
+            Self::Metric => "a metric cannot be defined",
+            Self::Facts(_) => "a request's headers, address or route cannot be read",
+            Self::Service(..) | Self::NoCluster(_) => "the limiter cannot be asked",
+            Self::Unmatched(..) => {
+                "the limiter has no limit for what a rule asks, so all pass uncharged"
+            }
+            Self::Disagrees(..) => {
+                "the limiter has another limit than the configuration says, and its own holds"
+            }
+            Self::NoGlobalRule => {
+                "there is a \"limiter\", and no rule has \"global\": each proxy counts by itself"
+            }
+            Self::NoWaiting => {
+                "no request can wait for the limiter on this host, so on_error decides"
+            }
+            Self::Upstream => {
+                "\"limiter.cluster\" is to be host:port on Kong, so the limiter is not asked and on_error decides"
+            }
+        }
+    }
+
+    /// What was found, and where.
+    fn details(self) -> Option<String> {
+        Some(match self {
+            Self::Store(Fault::Host(status)) | Self::Facts(Unreadable(status)) => {
+                format!("status {status}")
+            }
+            Self::Service(wire::Fault::Status(status), cluster) => {
+                format!("status {status} from cluster \"{cluster}\"")
+            }
+            Self::Service(fault, cluster) => format!("{}, cluster \"{cluster}\"", fault.kind()),
+            Self::NoCluster(cluster) => format!("the proxy has no cluster \"{cluster}\""),
+            Self::Unmatched(plan, question) => {
+                let keys = question.descriptor.entries().map(|(key, _)| key);
+                let keys = keys.collect::<Vec<_>>().join(", ");
+                let rule = plan.rules.get(question.rule)?;
+                let domain = &plan.domain;
+                format!(
+                    "rule \"{}\": domain \"{domain}\", descriptor {keys}",
+                    rule.name
+                )
+            }
+            Self::Disagrees(plan, question, counter) => {
+                let rule = plan.rules.get(question.rule)?;
+                let limit = rule.limits.get(question.limit)?;
+                let there = shown(counter.limit, counter.per.unwrap_or(limit.per));
+                let here = shown(limit.requests, limit.per);
+                format!("rule \"{}\": {there}, not {here}", rule.name)
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn shown(requests: u32, per: Nanos) -> String {
+    format!("{requests} per {} s", per.seconds_up())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::tests::plan;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn an_incident_is_told_once_of_its_kind() {
+        let mut told = Told::default();
+        let host = Incident::Store(Fault::Host(12));
+        assert_eq!(
+            told.line(host).unwrap(),
+            "weir: the shared data cannot be used (status 12); each worker says this once"
+        );
+        assert!(told.line(Incident::Store(Fault::Host(5))).is_none());
+        for other in [
+            Incident::Store(Fault::Foreign),
+            Incident::Corrupt,
+            Incident::Clock,
+            Incident::Reply,
+            Incident::Metric,
+            Incident::Facts(Unreadable(2)),
+            Incident::Service(wire::Fault::Timeout, "limits"),
+            Incident::Service(wire::Fault::Unreachable, "limits"),
+            Incident::NoCluster("limits"),
+            Incident::NoGlobalRule,
+            Incident::NoWaiting,
+            Incident::Upstream,
+        ] {
+            assert!(told.line(other).is_some());
+            assert!(told.line(other).is_none());
+        }
+    }
+
+    #[test]
+    fn a_line_about_the_limiter_says_which_and_of_what() {
+        let (plan, mut question) = (plan(), Question::default());
+        question.descriptor.push("x-tenant", b"acme");
+        let counter = Counter {
+            limit: 20,
+            per: Some(Nanos(60 * Nanos::SECOND.0)),
+            remaining: None,
+            reset: None,
+        };
+        let line = |incident| Told::new().line(incident).unwrap();
+        for (incident, details) in [
+            (
+                Incident::Service(wire::Fault::Status(401), "limits"),
+                r#"(status 401 from cluster "limits")"#,
+            ),
+            (
+                Incident::NoCluster("dead"),
+                r#"(the proxy has no cluster "dead")"#,
+            ),
+            (
+                Incident::Unmatched(&plan, &question),
+                r#"(rule "per-client": domain "default", descriptor x-tenant)"#,
+            ),
+            (
+                Incident::Disagrees(&plan, &question, counter),
+                r#"(rule "per-client": 20 per 60 s, not 20 per 1 s)"#,
+            ),
+        ] {
+            let line = line(incident);
+            assert!(line.contains(details), "{line}");
+        }
+    }
+}

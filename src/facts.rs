@@ -3,12 +3,18 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::address;
 use crate::path;
 use crate::plan::{AddressSource, ClientIp};
 
 /// Where facts come from. Each call costs the host about 10,000 instructions, so none is made twice.
 pub trait Source {
+    /// Whether the host appends the peer's address to `X-Forwarded-For`. Where it does not, all of that is what the peer
+    /// has sent.
+    const APPENDS_PEER: bool = true;
+
     /// All request headers, serialised as [`HeaderMap`] describes.
     ///
     /// # Errors
@@ -146,22 +152,31 @@ impl<'s, S: Source> Facts<'s, S> {
     }
 
     fn find_client_ip(&mut self, policy: &ClientIp) -> Result<Option<IpAddr>, Unreadable> {
-        let forwarded = match &policy.source {
+        let address = match &policy.source {
             AddressSource::Connection => None,
-            AddressSource::ForwardedFor(trusted) => {
-                address::forwarded_for(self.headers().all("x-forwarded-for"), trusted)
-            }
+            AddressSource::ForwardedFor(trusted) => self.forwarded_for(trusted)?,
         };
-        // Headers that cannot be read are not an absent X-Forwarded-For: all would be one client, the proxy.
-        if let (AddressSource::ForwardedFor(_), Some(fault)) = (&policy.source, self.headers_fault)
-        {
-            return Err(fault);
-        }
-        let address = match forwarded {
+        let address = match address {
             Some(address) => Some(address),
-            None => self.source.peer()?.and_then(|peer| address::parse(&peer)),
+            None => self.peer()?,
         };
         Ok(address.map(|address| address::aggregate(address, policy)))
+    }
+
+    /// The address that `X-Forwarded-For` gives, as far as it was written by proxies that are trusted.
+    fn forwarded_for(&mut self, trusted: &[IpNet]) -> Result<Option<IpAddr>, Unreadable> {
+        let is_trusted = |peer: IpAddr| trusted.iter().any(|network| network.contains(&peer));
+        if !S::APPENDS_PEER && !self.peer()?.is_some_and(is_trusted) {
+            return Ok(None);
+        }
+        let forwarded = address::forwarded_for(self.headers().all("x-forwarded-for"), trusted);
+        // Headers that cannot be read are not an absent X-Forwarded-For: all would be one client, the proxy.
+        self.headers_fault.map_or(Ok(forwarded), Err)
+    }
+
+    fn peer(&mut self) -> Result<Option<IpAddr>, Unreadable> {
+        let peer = self.source.peer()?;
+        Ok(peer.and_then(|peer| address::parse(&peer)))
     }
 
     fn note<T>(&mut self, found: Result<Option<T>, Unreadable>) -> Option<T> {

@@ -8,6 +8,8 @@ use crate::facts::{Source, Unreadable};
 pub struct CurrentRequest;
 
 impl Source for CurrentRequest {
+    const APPENDS_PEER: bool = !cfg!(feature = "kong");
+
     fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
         call::read_header_map(Map::Request).map_err(unreadable)
     }

@@ -3,7 +3,7 @@
 use crate::calls::check_trace;
 use crate::http_calls::CallAnswer;
 use crate::request::Request;
-use crate::scene::Scene;
+use crate::scene::{ONE_AN_HOUR, Scene};
 use crate::service::{LEASED, PER_REQUEST, from, on_error, told};
 use crate::shared_data::Dialect;
 
@@ -134,4 +134,31 @@ fn a_client_that_leaves_takes_its_call_with_it() {
         .worker
         .answer_to(scene.root.id, call, told(&[Some(41)]));
     scene.worker.tick(scene.root);
+}
+
+/// Kong's host neither appends the peer to X-Forwarded-For nor changes the case of names.
+#[test]
+fn a_client_does_not_write_its_own_address() {
+    let configuration = ONE_AN_HOUR.replace(
+        r#"{"rules""#,
+        r#"{"client_ip": {"from": "x-forwarded-for", "trusted_proxies": ["10.0.0.0/8"]}, "rules""#,
+    );
+    let mut scene = scene(&configuration);
+    let request = |peer: &str, client: &str| {
+        let request = Request::get("/").from(peer);
+        request.header("X-Forwarded-For", client)
+    };
+    scene.admit(1, &request("192.0.2.1:80", "203.0.113.1"));
+    assert!(
+        !scene
+            .exchange(&request("192.0.2.1:80", "203.0.113.2"))
+            .admitted()
+    );
+    scene.admit(1, &request("10.0.0.1:80", "203.0.113.1"));
+    scene.admit(1, &request("10.0.0.1:80", "203.0.113.2"));
+    assert!(
+        !scene
+            .exchange(&request("10.0.0.1:80", "203.0.113.1"))
+            .admitted()
+    );
 }

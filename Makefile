@@ -6,6 +6,8 @@ SHELL := /bin/bash
 ENVOY_NEWEST := 1.40.0
 ENVOY_OLDEST := 1.36.2
 WASM_BINDGEN := 0.2.130
+CYCLONEDX := 0.5.9
+BINARYEN := 108
 RATELIMIT := v1.4.1-0.20260122083618-3fb702589d36
 RUST := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 TOOLS := $(CURDIR)/.tools
@@ -76,6 +78,10 @@ redis:
 .PHONY: ratelimit
 ratelimit: redis $(TOOLS)/bin/service_cmd ## envoyproxy/ratelimit below .tools, and Redis
 
+$(TOOLS)/bin/cargo-cyclonedx:
+	$(call say,cargo-cyclonedx $(CYCLONEDX)$(comma) which lists what the module is made of: about two minutes)
+	@cargo install -q cargo-cyclonedx --locked --version $(CYCLONEDX) --debug --root $(TOOLS)
+
 comma := ,
 
 # --- the module ---------------------------------------------------------------
@@ -99,6 +105,38 @@ define module
 	@wasm-opt $(WASM_OPT) $(WASM) -o dist/$(1)
 	@printf '    %s bytes\n' "$$(stat -c %s dist/$(1))"
 endef
+
+# --- what ships -------------------------------------------------------------------
+
+# SHA256SUMS is of all of these, and of the image's files.
+DIST := weir.wasm weir-kong.wasm weir.cdx.json
+
+dist oci: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+
+.PHONY: dist
+dist: oci $(TOOLS)/bin/cargo-cyclonedx ## what a release consists of, in dist/: the same bytes for whoever builds this commit
+	$(call say,dist/weir.cdx.json$(comma) what the module is made of$(comma) and dist/SHA256SUMS)
+	@wasm-opt --version | grep -qw $(BINARYEN) || \
+	  { echo "releases are made with binaryen $(BINARYEN), not with $$(wasm-opt --version)" >&2; exit 1; }
+	@PATH=$(TOOLS)/bin:$$PATH release/sbom dist/weir.cdx.json dist/weir.wasm dist/weir-kong.wasm
+	@cd dist && { printf '%s\n' $(DIST); find oci -type f | LC_ALL=C sort; } | xargs sha256sum > SHA256SUMS
+
+.PHONY: oci
+oci: build ## the image that Istio and Envoy Gateway pull, as a layout folder at dist/oci
+	$(call say,building dist/oci)
+	@release/image dist/weir.wasm dist/oci
+	@release/digests dist/oci
+
+.PHONY: push
+push: addressed oci ## that image in a registry: make push REF=registry.example.com/weir:0.1.0
+	$(call debian,skopeo,skopeo)
+	$(call say,pushing dist/oci)
+	@release/push dist/oci $(REF)
+	@release/digests dist/oci
+
+.PHONY: addressed
+addressed:
+	@[ -n "$(REF)" ] || { echo 'say where to: make push REF=registry.example.com/weir:0.1.0' >&2; exit 1; }
 
 # --- watching it, and proving it ------------------------------------------------
 
@@ -126,11 +164,11 @@ check: rust ## format, lints, layering, unit tests: what must pass before a comm
 	@cargo test -q --locked --lib --test layering
 
 .PHONY: test
-test: ratelimit check build envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runner ## everything, the shipped module in real Envoys included
+test: ratelimit check dist envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runner ## everything, the shipped module in real Envoys included
 	$(call debian,curl,curl)
 	$(call say,the core as 32-bit wasm in Node)
 	@cargo test --locked --lib --target wasm32-unknown-unknown
-	$(call say,the configuration$(comma) the replies$(comma) the proofs$(comma) the shipped module$(comma) real Envoys)
+	$(call say,the configuration$(comma) the replies$(comma) the proofs$(comma) what ships$(comma) real Envoys)
 	@WEIR_CORE="$$($(core_tests))" cargo test --locked --tests
 	$(call say,all of it passed$(comma) in Envoy $(ENVOY_OLDEST) and $(ENVOY_NEWEST))
 

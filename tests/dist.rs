@@ -1,13 +1,15 @@
-//! What ships, built again where everything else differs: the same bytes.
+//! What ships: that it is whole, readable by others, and the same bytes when it is built where everything else differs.
 
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::disallowed_methods,
     reason = "a test stops where it is surprised, and looks for the machine's caches"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -29,7 +31,7 @@ fn another_folder_and_home_make_the_same_bytes() {
     unpack_crates_again(&cargo_home);
 
     let build = ["-c", "umask 077 && exec make dist"];
-    let built = Command::new("bash")
+    run(Command::new("bash")
         .args(build)
         .current_dir(&sources)
         .env_clear()
@@ -40,21 +42,40 @@ fn another_folder_and_home_make_the_same_bytes() {
         .env("HOME", home)
         .env("TZ", "Pacific/Kiritimati")
         // What somebody set for builds of other things.
-        .env("RUSTFLAGS", "-Copt-level=0")
-        .status()
-        .unwrap();
-    assert!(built.success());
+        .env("RUSTFLAGS", "-Copt-level=0"));
 
     let theirs = files(&sources.join("dist"));
+    assert_eq!(summed(&theirs), theirs.keys().collect::<Vec<_>>());
     let ours = files(&Path::new(HERE).join("dist"));
-    let names = ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>();
-    let differs = |name: &&PathBuf| ours.get(*name) != theirs.get(*name);
-    let differing: Vec<_> = names.into_iter().filter(differs).collect();
+    let differs = |path: &&PathBuf| ours.get(*path) != theirs.get(*path);
+    let differing: Vec<_> = theirs.keys().filter(differs).collect();
     assert!(
         differing.is_empty(),
         "built elsewhere these are others: {differing:?}; is dist/ what `make dist` makes of these sources?"
     );
-    assert!(ours.contains_key(Path::new("weir.wasm")));
+}
+
+/// A reader of images that others wrote finds it well formed, and the module in it.
+#[test]
+fn the_image_unpacks_to_the_module() {
+    let elsewhere = TempDir::new().unwrap();
+    let bundle = elsewhere.path().join("bundle");
+    let image = format!("{HERE}/dist/oci:{}", env!("CARGO_PKG_VERSION"));
+    let unpack = ["unpack", "--rootless", "--image", &image];
+    run(Command::new("umoci").args(unpack).arg(&bundle));
+    let unpacked = files(&bundle.join("rootfs"));
+    let shipped = fs::read(Path::new(HERE).join("dist/weir.wasm")).unwrap();
+    assert_eq!(unpacked.len(), 1);
+    assert!(unpacked[Path::new("plugin.wasm")] == shipped);
+}
+
+/// What an operator downloads says itself whether it is whole.
+#[test]
+fn the_checksums_are_right() {
+    let check = ["--check", "--strict", "--quiet", "SHA256SUMS"];
+    run(Command::new("sha256sum")
+        .args(check)
+        .current_dir(Path::new(HERE).join("dist")));
 }
 
 /// A clone of this commit, with what has been changed since.
@@ -87,6 +108,16 @@ fn unpack_crates_again(cargo_home: &Path) {
 fn home_of(variable: &str, folder: &str) -> PathBuf {
     let set = env::var_os(variable).map(PathBuf::from);
     set.unwrap_or_else(|| Path::new(&env::var_os("HOME").unwrap()).join(folder))
+}
+
+/// The files of which there are checksums, and the one with those.
+fn summed(dist: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<&Path> {
+    let sums = Path::new("SHA256SUMS");
+    let lines = str::from_utf8(&dist[sums]).unwrap().lines();
+    let mut summed: Vec<_> = lines.map(|line| Path::new(&line[66..])).collect();
+    summed.push(sums);
+    summed.sort();
+    summed
 }
 
 /// The files below a folder, by their paths in it.

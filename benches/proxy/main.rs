@@ -57,6 +57,9 @@ mod client;
 #[path = "../../tests/envoy/document.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod document;
+#[path = "../../tests/envoy/process.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod process;
 #[path = "../../tests/envoy/proxy.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod proxy;

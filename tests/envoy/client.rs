@@ -131,6 +131,10 @@ impl Answer {
         held.any(|bytes| String::from_utf8_lossy(bytes).contains(text))
     }
 
+    pub fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
     pub fn text(&self) -> &str {
         str::from_utf8(&self.body).unwrap()
     }

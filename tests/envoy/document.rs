@@ -1,7 +1,7 @@
 //! The Envoy configuration the tests run: JSON, which Envoy reads as well as YAML.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,10 @@ pub struct Listener {
     max_request_headers_kib: Option<u32>,
     forwarded_as_sent: bool,
     limiter: Option<SocketAddr>,
-    module: Option<PathBuf>,
+    /// Where Envoy finds the module, if not in the file that ships.
+    code: Option<Value>,
+    /// Where it is served, if it is.
+    modules: Option<SocketAddr>,
     pub version: u32,
 }
 
@@ -64,7 +67,18 @@ impl Listener {
     /// Runs another module than the one that ships.
     pub fn module(self, module: &Path) -> Self {
         Self {
-            module: Some(module.to_owned()),
+            code: Some(json!({ "local": { "filename": module } })),
+            ..self
+        }
+    }
+
+    /// Has Envoy fetch the module from there, if it has this digest.
+    pub fn fetched(self, from: SocketAddr, sha256: &str) -> Self {
+        let uri = format!("http://{from}/plugin.wasm");
+        let http_uri = json!({ "uri": uri, "cluster": "modules", "timeout": "60s" });
+        Self {
+            code: Some(json!({ "remote": { "http_uri": http_uri, "sha256": sha256 } })),
+            modules: Some(from),
             ..self
         }
     }
@@ -142,8 +156,8 @@ impl Listener {
         let mut filter = weir(&self.document);
         let vm = &mut filter["typed_config"]["config"]["vm_config"];
         vm["environment_variables"] = json!({ "key_values": { "WEIR_REQUESTS": "3" } });
-        if let Some(module) = &self.module {
-            vm["code"]["local"]["filename"] = json!(module);
+        if let Some(code) = &self.code {
+            vm["code"] = code.clone();
         }
         filter
     }
@@ -176,8 +190,14 @@ pub fn weir(document: &Value) -> Value {
 pub fn bootstrap(dir: &Path, listener: &Listener) -> Value {
     let upstream_at = json!({ "pipe": { "path": dir.join(UPSTREAM) } });
     let mut clusters = vec![cluster("upstream", &upstream_at)];
-    let limiter = listener.limiter.map(socket);
-    clusters.extend(limiter.map(|at| cluster("ratelimit", &at)));
+    let others = [
+        ("ratelimit", listener.limiter),
+        ("modules", listener.modules),
+    ];
+    let others = others
+        .into_iter()
+        .filter_map(|(name, at)| Some((name, socket(at?))));
+    clusters.extend(others.map(|(name, at)| cluster(name, &at)));
     json!({
         "node": { "id": "weir", "cluster": "weir" },
         "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
@@ -252,6 +272,33 @@ fn upstream(dir: &Path) -> Value {
         "filter_chains": [{ "filters": [
             { "name": "envoy.filters.network.http_connection_manager", "typed_config": manager },
         ] }],
+    })
+}
+
+/// An Envoy that is a web server with one file, on any path.
+pub fn file_server(file: &Path) -> Value {
+    let file = json!({ "match": { "prefix": "/" }, "direct_response": {
+        "status": 200, "body": { "filename": file },
+    } });
+    let manager = json!({
+        "@type": HTTP_CONNECTION_MANAGER,
+        "stat_prefix": "files",
+        "route_config": {
+            "max_direct_response_body_size_bytes": 1 << 20,
+            "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [file] }],
+        },
+        "http_filters": [router()],
+    });
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    json!({
+        "admin": { "address": socket(nowhere) },
+        "static_resources": { "listeners": [{
+            "name": "files",
+            "address": socket(nowhere),
+            "filter_chains": [{ "filters": [
+                { "name": "envoy.filters.network.http_connection_manager", "typed_config": manager },
+            ] }],
+        }] },
     })
 }
 

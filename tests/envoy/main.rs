@@ -18,9 +18,11 @@ mod bucket;
 mod client;
 mod document;
 mod impostor;
+mod process;
 #[allow(dead_code, reason = "shared with the benches")]
 mod proxy;
 mod readme;
+mod registry;
 mod service;
 mod trap;
 
@@ -38,6 +40,7 @@ mod leases;
 mod limits;
 mod modes;
 mod protocols;
+mod pulled;
 mod records;
 mod reload;
 mod reply;

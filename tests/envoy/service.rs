@@ -3,12 +3,13 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::client::{Connection, get};
-use crate::proxy::{repository, until};
+use crate::process::{Process, until_ready};
+use crate::proxy::repository;
 
 /// How often to begin anew with other ports.
 const ATTEMPTS: usize = 10;
@@ -103,64 +104,6 @@ impl Drop for Service {
             println!("--- the rate limit service\n{log}");
         }
     }
-}
-
-/// A process, which is killed when this is dropped.
-struct Process(Child);
-
-impl Process {
-    fn start(command: &mut Command, name: &str) -> Self {
-        let started = command.spawn();
-        let missing = |error| panic!("{name}: {error}: run `make test`, which installs it");
-        Self(started.unwrap_or_else(missing))
-    }
-
-    async fn stop(&self) {
-        self.signal("STOP");
-        // A signal has been sent before it has been obeyed.
-        let state = format!("/proc/{}/stat", self.0.id());
-        until("a process to stop", async || {
-            let state = fs::read_to_string(&state).unwrap();
-            state.rsplit(") ").next()?.starts_with('T').then_some(())
-        })
-        .await;
-    }
-
-    fn signal(&self, name: &str) {
-        let number = self.0.id().to_string();
-        let kill = Command::new("kill").args(["-s", name, &number]).status();
-        assert!(kill.unwrap().success());
-    }
-
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both fail only when it has already ended. One that is stopped would outlive a gentler signal.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// `None` when one of them ends first.
-async fn until_ready<const N: usize>(
-    processes: [&mut Process; N],
-    name: &str,
-    mut ready: impl AsyncFnMut() -> Option<()>,
-) -> Option<()> {
-    let mut processes = processes.map(|process| &mut process.0);
-    until(name, async || {
-        let mut processes = processes.iter_mut();
-        match processes.any(|process| process.try_wait().unwrap().is_some()) {
-            true => Some(None),
-            false => ready().await.map(Some),
-        }
-    })
-    .await
 }
 
 fn redis_at(address: SocketAddr) -> Command {

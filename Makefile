@@ -100,7 +100,6 @@ comma := ,
 
 # --- the module ---------------------------------------------------------------
 
-WASM := target/wasm32-wasip1/release/weir.wasm
 WASM_OPT := -O3 --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals
 
 # As a cdylib alone: beside the rlib of the tests the linker would keep every public function of the crate.
@@ -110,13 +109,14 @@ build: rust wasm-opt jq ## the modules as they ship, at dist/weir.wasm and, for 
 	$(call module,weir.wasm,)
 	$(call module,weir-kong.wasm,--features kong)
 
-# $(call module,file,flags): builds dist/<file>.
+# $(call module,file,flags): builds dist/<file>. In a folder each: a linked module has the same name with any features,
+# and in one folder each would be linked anew whenever the other was.
 define module
 	$(call say,building dist/$(1))
 	@paths=$$(release/paths); CARGO_ENCODED_RUSTFLAGS=$$paths \
-	  cargo rustc -q --locked --release --lib --crate-type cdylib --target wasm32-wasip1 $(2)
+	  cargo rustc -q --locked --release --lib --crate-type cdylib --target wasm32-wasip1 --target-dir target/$(1) $(2)
 	@mkdir -p dist
-	@wasm-opt $(WASM_OPT) $(WASM) -o dist/$(1)
+	@wasm-opt $(WASM_OPT) target/$(1)/wasm32-wasip1/release/weir.wasm -o dist/$(1)
 	@printf '    %s bytes\n' "$$(stat -c %s dist/$(1))"
 endef
 

@@ -135,6 +135,13 @@ dist: oci $(TOOLS)/bin/cargo-cyclonedx ## what a release consists of, in dist/: 
 	@PATH=$(TOOLS)/bin:$$PATH release/sbom dist/weir.cdx.json dist/weir.wasm dist/weir-kong.wasm
 	@cd dist && { printf '%s\n' $(DIST); find oci -type f | LC_ALL=C sort; } | xargs sha256sum > SHA256SUMS
 
+.PHONY: release
+release: ready dist ## the same, where the commit is tagged, in the changelog and otherwise ready: docs/releases.md
+
+.PHONY: ready
+ready: rust jq
+	@release/ready
+
 .PHONY: oci
 oci: build ## the image that Istio and Envoy Gateway pull, as a layout folder at dist/oci
 	$(call say,building dist/oci)
@@ -146,14 +153,14 @@ dist/oci/index.json:
 
 # Pushed is what was looked at: this builds only where there is nothing yet.
 .PHONY: push
-push: addressed skopeo | dist/oci/index.json ## dist/oci to a registry: make push REF=registry.example.com/weir:0.1.0
+push: addressed skopeo | dist/oci/index.json ## dist/oci to a registry: make push REF=registry.example.com/weir:1.0
 	$(call say,pushing dist/oci)
 	@release/push dist/oci $(REF)
 	@release/digests dist/oci
 
 .PHONY: addressed
 addressed:
-	@[ -n "$(REF)" ] || { echo 'say where to: make push REF=registry.example.com/weir:0.1.0' >&2; exit 1; }
+	@[ -n "$(REF)" ] || { echo 'say where to: make push REF=registry.example.com/weir:1.0' >&2; exit 1; }
 
 # --- watching it, and proving it ------------------------------------------------
 

@@ -184,6 +184,8 @@ check: rust ## format, lints, layering, unit tests: what must pass before a comm
 	@cargo fmt --check
 	@cargo clippy -q --locked --all-targets -- -D warnings
 	@cargo clippy -q --locked --lib --target wasm32-wasip1 -- -D warnings
+	$(call debian,shellcheck,shellcheck)
+	@shellcheck .ci/run envoy/demo envoy/demo-global release/*
 	$(call say,layering and unit tests)
 	@cargo test -q --locked --lib --test layering
 

@@ -94,13 +94,14 @@ fn copy_sources(to: &Path) {
     symlink(Path::new(HERE).join(".tools"), to.join(".tools")).unwrap();
 }
 
-/// Another home of cargo, with what this one has downloaded and nothing of what it has unpacked.
+/// Another home of cargo, with what this one has downloaded, and from where, but nothing of what it has unpacked.
 fn unpack_crates_again(cargo_home: &Path) {
-    let registry = cargo_home.join("registry");
-    fs::create_dir_all(&registry).unwrap();
-    for downloaded in ["cache", "index"] {
-        let ours = home_of("CARGO_HOME", ".cargo").join("registry");
-        symlink(ours.join(downloaded), registry.join(downloaded)).unwrap();
+    fs::create_dir_all(cargo_home.join("registry")).unwrap();
+    let ours = home_of("CARGO_HOME", ".cargo");
+    for kept in ["registry/cache", "registry/index", "config.toml"] {
+        if ours.join(kept).exists() {
+            symlink(ours.join(kept), cargo_home.join(kept)).unwrap();
+        }
     }
 }
 

@@ -31,6 +31,7 @@ fn another_folder_and_home_make_the_same_bytes() {
     unpack_crates_again(&cargo_home);
 
     let build = ["-c", "umask 077 && exec make dist"];
+    let time = env::var_os("SOURCE_DATE_EPOCH");
     run(Command::new("bash")
         .args(build)
         .current_dir(&sources)
@@ -41,6 +42,7 @@ fn another_folder_and_home_make_the_same_bytes() {
         .env("CARGO_NET_OFFLINE", "true")
         .env("HOME", home)
         .env("TZ", "Pacific/Kiritimati")
+        .envs(time.map(|time| ("SOURCE_DATE_EPOCH", time)))
         // What somebody set for builds of other things.
         .env("RUSTFLAGS", "-Copt-level=0"));
 

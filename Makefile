@@ -182,12 +182,13 @@ core_tests = cargo test -q --locked --lib --target wasm32-unknown-unknown --no-r
 check: rust ## format, lints, layering, unit tests: what must pass before a commit
 	$(call say,format and lints)
 	@cargo fmt --check
-	@cargo clippy -q --locked --all-targets -- -D warnings
+	@cargo clippy -q --locked --all-targets --features cli -- -D warnings
 	@cargo clippy -q --locked --lib --target wasm32-wasip1 -- -D warnings
+	@cargo clippy -q --locked --lib --target wasm32-wasip1 --features kong -- -D warnings
 	$(call debian,shellcheck,shellcheck)
 	@shellcheck .ci/run envoy/demo envoy/demo-global release/*
 	$(call say,layering and unit tests)
-	@cargo test -q --locked --lib --test layering
+	@cargo test -q --locked --features cli --lib --test layering
 
 .PHONY: test
 test: ratelimit check dist skopeo umoci envoy-newest envoy-oldest \
@@ -196,7 +197,7 @@ test: ratelimit check dist skopeo umoci envoy-newest envoy-oldest \
 	$(call say,the core as 32-bit wasm in Node)
 	@cargo test --locked --lib --target wasm32-unknown-unknown
 	$(call say,the configuration$(comma) the replies$(comma) the proofs$(comma) what ships$(comma) real Envoys)
-	@WEIR_CORE="$$($(core_tests))" cargo test --locked --tests
+	@WEIR_CORE="$$($(core_tests))" cargo test --locked --tests --features cli
 	$(call say,all of it passed$(comma) in Envoy $(ENVOY_OLDEST) and $(ENVOY_NEWEST))
 
 # --- what it costs --------------------------------------------------------------

@@ -112,8 +112,9 @@ impl File {
         }
     }
 
+    /// Whether it is none of the core's: the edge to the proxy, or the native command.
     fn is_edge(&self) -> bool {
-        is_within(&self.module, "host")
+        is_within(&self.module, "host") || is_within(&self.module, "bin")
     }
 }
 
@@ -128,6 +129,8 @@ fn layers(files: &[File]) -> Vec<String> {
         .filter_map(|link| Some(link.split_once("`]")?.0.to_owned()))
         .collect();
     layers.push("host".to_owned());
+    // The native command is a crate of its own, which uses this one.
+    layers.push("bin".to_owned());
     layers
 }
 

@@ -110,6 +110,9 @@ pub(super) struct Reader<'a> {
     environment: &'a dyn Fn(&str) -> Option<String>,
     places: Places,
     pub findings: Findings<'a>,
+    /// Where a variable's value would have to be known, see [`super::check`].
+    #[cfg(feature = "cli")]
+    pub unknown: super::check::Unknown<'a>,
 }
 
 /// Said of a member that is not there.
@@ -126,6 +129,8 @@ impl<'a> Reader<'a> {
             environment,
             places,
             findings: Findings::new(root),
+            #[cfg(feature = "cli")]
+            unknown: super::check::Unknown::none(root),
         }
     }
 
@@ -347,6 +352,10 @@ impl<'a> Reader<'a> {
                 Some(Node::parse(text.as_bytes()).unwrap_or(Node::Null)),
             )),
             None if node.member("default").is_some() => Some((name, None)),
+            #[cfg(feature = "cli")]
+            None if self.unknown.contains(name) => {
+                Some((name, Some(self.unknown.assume(path, name, allowed))))
+            }
             None => {
                 let message = format!(
                     "the environment variable {name} is not set, or not passed on to the module, and there is no \"default\""

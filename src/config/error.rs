@@ -126,12 +126,41 @@ fn is_plain(name: &str) -> bool {
     (1..=MAX_QUOTED).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
+/// One error and where it is.
+#[derive(Debug)]
+pub struct Finding {
+    /// Of every step that leads there from the root the place among its siblings, members counted as they are
+    /// written; `usize::MAX` for a member that is missing. Of members with one name it is the first.
+    pub place: Vec<usize>,
+    line: String,
+    /// The bytes at the end of `line` that are the message.
+    #[cfg(feature = "cli")]
+    message_len: usize,
+}
+
+#[cfg(feature = "cli")]
+impl Finding {
+    /// Where it is, as in `rules[2].limits[0].per`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let path = self.line.strip_suffix(self.message()).unwrap_or_default();
+        path.strip_suffix(": ").unwrap_or(path)
+    }
+
+    /// What was found and what is allowed, on one line.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        let path_len = self.line.len().saturating_sub(self.message_len);
+        self.line.get(path_len..).unwrap_or_default()
+    }
+}
+
 /// Collects errors.
 #[derive(Debug)]
 pub(super) struct Findings<'a> {
     root: &'a Node,
     /// In the order of the document.
-    found: Vec<(Vec<usize>, String)>,
+    found: Vec<Finding>,
     untold: usize,
 }
 
@@ -157,9 +186,20 @@ impl<'a> Findings<'a> {
         }
         let mut order = Vec::new();
         path.locate(self.root, &mut order);
-        let place = self.found.partition_point(|(other, _)| *other <= order);
-        self.found
-            .insert(place, (order, format!("{path}: {message}")));
+        let place = self.found.partition_point(|other| other.place <= order);
+        let finding = Finding {
+            place: order,
+            line: format!("{path}: {message}"),
+            #[cfg(feature = "cli")]
+            message_len: message.len(),
+        };
+        self.found.insert(place, finding);
+    }
+
+    /// All of them, in the order of the document, and of how many more only the number is known.
+    #[cfg(feature = "cli")]
+    pub fn into_list(self) -> (Vec<Finding>, usize) {
+        (self.found, self.untold)
     }
 
     /// All of them, in the order of the document; `Ok` if there are none.
@@ -167,7 +207,7 @@ impl<'a> Findings<'a> {
         if self.found.is_empty() {
             return Ok(());
         }
-        let mut lines: Vec<_> = self.found.into_iter().map(|(_, line)| line).collect();
+        let mut lines: Vec<_> = self.found.into_iter().map(|found| found.line).collect();
         if self.untold > 0 {
             lines.push(format!("… and {} more", self.untold));
         }

@@ -8,6 +8,8 @@ pub mod json;
 
 mod body;
 mod build;
+#[cfg(feature = "cli")]
+pub mod check;
 mod decode;
 mod error;
 mod global;
@@ -37,9 +39,7 @@ use crate::plan::Plan;
 /// Everything that is wrong with it, see [`Errors`].
 pub fn load(text: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Errors> {
     if text.trim_ascii().is_empty() {
-        return Err(Errors::of(
-            "the document is empty; expected an object with \"rules\"".to_owned(),
-        ));
+        return Err(Errors::of(EMPTY.to_owned()));
     }
     let root = Node::parse(text).map_err(|error| Errors::of(syntax(text, &error)))?;
     let mut reader = Reader::new(&root, environment, raw::PLACES);
@@ -49,6 +49,8 @@ pub fn load(text: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result
     reader.findings.into_result()?;
     plan.ok_or_else(|| Errors::of("the document was refused without a reason: a bug".to_owned()))
 }
+
+const EMPTY: &str = "the document is empty; expected an object with \"rules\"";
 
 /// Where the text stops being JSON.
 fn syntax(text: &[u8], error: &serde_json::Error) -> String {

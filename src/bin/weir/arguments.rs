@@ -1,0 +1,47 @@
+//! What can be asked of the command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Weir, a rate limiter that runs inside the proxy: what can be told of its configuration without one.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Check(Check),
+}
+
+/// Judge configurations as the module would, every error at once.
+///
+/// A file is JSON or YAML: a configuration alone, or an Envoy bootstrap, an Istio WasmPlugin, an Envoy Gateway
+/// EnvoyExtensionPolicy or a Kong declarative file with one in it.
+///
+/// Exit status: 0 when there is no error, 1 when there is one, 2 when a file could not be read.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// Files to judge; `-` is the standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// How errors are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// Let a warning count as an error
+    #[arg(long)]
+    pub deny_warnings: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A line each: file, line, column, what it is
+    Text,
+    /// One JSON array
+    Json,
+}

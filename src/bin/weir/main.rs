@@ -1,0 +1,26 @@
+//! `weir`: what an operator does with a configuration before a proxy gets it.
+
+mod arguments;
+mod check;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+
+/// Exit status: 0 where all is well, 1 where something is wrong with what was asked about, 2 where that could not be
+/// told.
+fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    let done = match command {
+        Command::Check(check) => check::run(&check),
+    };
+    match done {
+        Ok(status) => status,
+        Err(error) => {
+            anstream::eprintln!("weir: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A document judged where no proxy runs it: every error with its place, and what cannot be judged.
+
+use super::decode::{Allowed, Decode, Reader};
+use super::error::{Findings, Path};
+use super::json::Node;
+use super::{build, duplicates, raw};
+use crate::plan::Plan;
+
+pub use super::error::Finding;
+
+/// What is known of a variable of the VM's environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Variable {
+    /// It is not set, and what needs it is refused.
+    Unset,
+    /// It may be set, to what is not known here.
+    Unknown,
+    /// It is set to this.
+    Set(String),
+}
+
+/// What there is to say of a document.
+#[derive(Debug)]
+pub struct Judgement {
+    /// What would run; `None` where there are errors. Values that are [`assumed`](Self::assumed) stand in it.
+    pub plan: Option<Plan>,
+    /// In the order of the document, at most [`MAX_ERRORS`](super::MAX_ERRORS).
+    pub errors: Vec<Finding>,
+    /// How many errors there are beyond those.
+    pub untold: usize,
+    /// Values from a variable that is [unknown](Variable::Unknown) and has no default.
+    pub assumed: Vec<Finding>,
+}
+
+/// Judges a document by the rules of [`load`](super::load).
+pub fn check(root: &Node, environment: &dyn Fn(&str) -> Variable) -> Judgement {
+    let value = |name: &str| match environment(name) {
+        Variable::Set(value) => Some(value),
+        Variable::Unset | Variable::Unknown => None,
+    };
+    let is_unknown = |name: &str| environment(name) == Variable::Unknown;
+    let mut reader = Reader::new(root, &value, raw::PLACES);
+    reader.unknown.names = &is_unknown;
+    duplicates(root, &Path::ROOT, &mut reader);
+    let plan = raw::Document::decode(root, &Path::ROOT, &mut reader)
+        .and_then(|raw| build::plan(raw, &mut reader));
+    let (assumed, _) = reader.unknown.findings.into_list();
+    let (errors, untold) = reader.findings.into_list();
+    Judgement {
+        plan: plan.filter(|_| errors.is_empty()),
+        errors,
+        untold,
+        assumed,
+    }
+}
+
+/// Why `text` is no document at all: line and column, counted from 1, and the reason; no place where there is none.
+///
+/// # Errors
+/// That reason.
+pub fn parse(text: &[u8]) -> Result<Node, (Option<(usize, usize)>, String)> {
+    if text.trim_ascii().is_empty() {
+        return Err((None, super::EMPTY.to_owned()));
+    }
+    Node::parse(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let reason = super::syntax(text, &error);
+        match reason.strip_prefix(&format!("line {line}, column {column}: ")) {
+            Some(reason) => (Some((line, column)), reason.to_owned()),
+            None => (None, reason),
+        }
+    })
+}
+
+/// Variables whose values are not known, and where they would have to be.
+pub(super) struct Unknown<'a> {
+    names: &'a dyn Fn(&str) -> bool,
+    findings: Findings<'a>,
+}
+
+impl<'a> Unknown<'a> {
+    pub const fn none(root: &'a Node) -> Self {
+        Self {
+            names: &|_| false,
+            findings: Findings::new(root),
+        }
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        (self.names)(name)
+    }
+
+    /// A value that is allowed, so that the rest of the document can be judged.
+    pub fn assume(&mut self, path: &Path<'_>, name: &str, allowed: &Allowed) -> Node {
+        let message = format!(
+            "cannot be judged: the value of the environment variable {name} is not known here"
+        );
+        self.findings.push(path, &message);
+        match allowed {
+            Allowed::Bool => Node::Bool(true),
+            Allowed::Integer { min, max } => Node::Unsigned(UNLIKELY.clamp(*min, *max)),
+            Allowed::Text(_) | Allowed::Secret(_) => Node::String("x".to_owned()),
+        }
+    }
+}
+
+/// A number that nothing else in a document contradicts: a bucket of it fills in time, and no limit is called
+/// after it.
+const UNLIKELY: u64 = 1_009;

@@ -1,0 +1,137 @@
+//! `weir check` as operators run it: what it says of files, word for word, and where.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test stops where it is surprised"
+)]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The command, in a folder below the repository's root.
+fn weir(folder: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.current_dir(root().join(folder));
+    command
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn judge(input: &str, arguments: &[&str]) -> Output {
+    let mut child = weir("")
+        .arg("check")
+        .args(arguments)
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    child.wait_with_output().unwrap()
+}
+
+/// The files of a folder that are not what is expected of the others.
+fn fixtures(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).unwrap();
+    let mut fixtures: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end != "txt"))
+        .collect();
+    fixtures.sort();
+    fixtures
+}
+
+/// Compares what is said of each file of a folder with the text beside it; all must end with `status`. With
+/// `WEIR_BLESS=1` the lines are written down instead, to be read before they are committed.
+fn is_said(folder: &str, status: i32) {
+    let bless = std::env::var_os("WEIR_BLESS").is_some();
+    let mut differing = String::new();
+    for path in fixtures(folder) {
+        let name = path.file_name().unwrap();
+        let output = weir(folder).arg("check").arg(name).output().unwrap();
+        let lines = text(&output.stdout);
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{}:\n{lines}",
+            path.display()
+        );
+        let expected = path.with_extension("txt");
+        if bless {
+            fs::write(&expected, lines).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != lines {
+            differing += lines;
+        }
+    }
+    assert!(differing.is_empty(), "\n{differing}");
+}
+
+#[test]
+fn what_is_broken_is_told_with_line_and_column() {
+    is_said("tests/check/broken", 1);
+}
+
+#[test]
+fn what_is_fine_needs_no_words() {
+    let output = weir("")
+        .args(["check", "tests/config/good/ten-lines.json"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout), "");
+}
+
+#[test]
+fn what_cannot_be_judged_ends_with_2() {
+    for arguments in [&["check"][..], &["check", "no-such-file.json"], &["chekc"]] {
+        let output = weir("").args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_ne!(text(&output.stderr), "");
+    }
+}
+
+#[test]
+fn a_machine_reads_a_list() {
+    let output = judge("{\"rules\": 1}", &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let expected = serde_json::json!([{
+        "file": "-",
+        "line": 1,
+        "column": 2,
+        "path": "rules",
+        "severity": "error",
+        "message": "1 is not allowed; expected a list of at most 1000",
+    }]);
+    assert_eq!(said, expected);
+    assert_eq!(
+        text(&judge("{\"rules\": [], \"enabled\": false}", &["--format", "json"]).stdout),
+        "[]\n"
+    );
+}
+
+#[test]
+fn a_value_that_is_not_known_is_no_error() {
+    let input = r#"{"enabled": {"env": "ENABLED"}, "rules": []}"#;
+    let output = judge(input, &[]);
+    assert_eq!(output.status.code(), Some(1), "an empty list of rules");
+    let input = r#"{"domain": {"env": "DOMAIN"}, "enabled": {"env": "ENABLED", "default": false}, "rules": []}"#;
+    let output = judge(input, &[]);
+    let said = "-:1:2: warning: domain: cannot be judged: \
+                the value of the environment variable DOMAIN is not known here\n";
+    assert_eq!(text(&output.stdout), said);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(judge(input, &["--deny-warnings"]).status.code(), Some(1));
+}

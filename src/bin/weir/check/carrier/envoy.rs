@@ -1,0 +1,182 @@
+//! Envoy: a bootstrap, a file of resources, or a listener or a filter inside anything else.
+
+use weir::config::json::Node;
+
+use super::{Environment, Plugin, Written, is_named};
+use crate::check::tree::Here;
+
+/// What a file of Envoy has at its top.
+pub const MEMBERS: &[&str] = &[
+    "@type",
+    "admin",
+    "dynamic_resources",
+    "filter_chains",
+    "http_filters",
+    "node",
+    "resources",
+    "static_resources",
+];
+
+/// Every Wasm filter, wherever it stands.
+pub fn plugins(document: Here<'_>) -> Vec<Plugin<'_>> {
+    let mut found = Vec::new();
+    let outside = Outside {
+        name: None,
+        manager: None,
+    };
+    walk(document, outside, &mut found);
+    found
+}
+
+/// What is around a part of a file.
+#[derive(Clone, Copy)]
+struct Outside<'a> {
+    /// The name of the innermost thing that has one.
+    name: Option<&'a str>,
+    manager: Option<ConnectionManager<'a>>,
+}
+
+fn walk<'a>(here: Here<'a>, outside: Outside<'a>, found: &mut Vec<Plugin<'a>>) {
+    let mut outside = Outside {
+        name: here.text_at(&["name"]).or(outside.name),
+        ..outside
+    };
+    if let Some((of, message)) = typed(here) {
+        if of.ends_with(".http_connection_manager.v3.HttpConnectionManager") {
+            outside.manager = Some(ConnectionManager(message));
+        }
+        if of.ends_with(".filters.http.wasm.v3.Wasm") {
+            found.push(plugin(message, outside));
+            return;
+        }
+    }
+    for (_, member) in here.members() {
+        walk(member, outside, found);
+    }
+    for item in here.items() {
+        walk(item, outside, found);
+    }
+}
+
+/// A message and its type, which may be that of one in a `TypedStruct`.
+fn typed(here: Here<'_>) -> Option<(&str, Here<'_>)> {
+    let of = here.text_at(&["@type"])?;
+    if of.ends_with(".TypedStruct") {
+        return Some((here.text_at(&["type_url"])?, here.member("value")?));
+    }
+    Some((of, here))
+}
+
+fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
+    let config = filter.member("config").unwrap_or(filter);
+    let vm = config.member("vm_config");
+    let of_vm = |names: &[&str]| vm.and_then(|vm| vm.text_at(names));
+    let names = [
+        outside.name,
+        config.text_at(&["name"]),
+        config.text_at(&["root_id"]),
+        of_vm(&["vm_id"]),
+        of_vm(&["code", "local", "filename"]),
+        of_vm(&["code", "remote", "http_uri", "uri"]),
+    ];
+    let mut advice = Vec::new();
+    if of_vm(&["vm_id"]).unwrap_or_default().is_empty() {
+        let message =
+            "vm_id is blank: every such filter counts in one namespace, whatever it is; name one";
+        advice.push((vm.unwrap_or(config).at(), message.to_owned()));
+    }
+    let policy = config.member("failure_policy");
+    if policy.and_then(Here::text) != Some("FAIL_RELOAD") {
+        let message = "failure_policy is not FAIL_RELOAD: after a crash a worker \
+                       refuses every request, or limits none, until Envoy restarts";
+        advice.push((policy.unwrap_or(config).at(), message.to_owned()));
+    }
+    Plugin {
+        is_named: is_named(&names),
+        at: config.at(),
+        written: written(config),
+        environment: environment(vm),
+        advice,
+        manager: outside.manager,
+    }
+}
+
+/// How Envoy hands on a configuration: as text what is a `StringValue` or a `BytesValue`, in bytes any other message.
+fn written(config: Here<'_>) -> Written<'_> {
+    let Some(configuration) = config.member("configuration") else {
+        return Written::Absent;
+    };
+    let of = configuration.text_at(&["@type"]).unwrap_or_default();
+    match configuration.member("value") {
+        None if of.ends_with("protobuf.StringValue") => Written::Absent,
+        Some(value) if of.ends_with("protobuf.StringValue") => Written::Text(value),
+        Some(value) if of.ends_with("protobuf.BytesValue") => Written::Base64(value),
+        _ => Written::Message(configuration),
+    }
+}
+
+fn environment(vm: Option<Here<'_>>) -> Environment {
+    let mut environment = Environment::default();
+    let variables = vm.and_then(|vm| vm.member("environment_variables"));
+    let of = |name| variables.and_then(|variables| variables.member(name));
+    for name in of("host_env_keys").into_iter().flat_map(Here::items) {
+        environment.add(name.text().unwrap_or_default(), None);
+    }
+    for (name, value) in of("key_values").into_iter().flat_map(Here::members) {
+        environment.add(name, value.text());
+    }
+    environment
+}
+
+/// The connection manager whose filters are spoken of.
+#[derive(Clone, Copy)]
+pub struct ConnectionManager<'a>(Here<'a>);
+
+impl<'a> ConnectionManager<'a> {
+    pub fn at(self) -> usize {
+        self.0.at()
+    }
+
+    /// Whether it believes what clients say of their address.
+    pub fn believes_clients(self) -> bool {
+        let is_told = self.0.member("original_ip_detection_extensions").is_some();
+        let is_remote = self.0.member("use_remote_address");
+        !is_told && is_remote.is_none_or(|remote| *remote.node != Node::Bool(true))
+    }
+
+    /// Headers that it removes before any filter sees what clients sent.
+    pub fn removed_headers(self) -> impl Iterator<Item = &'a str> {
+        let extensions = self.0.member("early_header_mutation_extensions");
+        let extensions = extensions.into_iter().flat_map(Here::items);
+        let mutations = extensions
+            .filter_map(|extension| extension.path(&["typed_config", "mutations"]))
+            .flat_map(Here::items);
+        mutations.filter_map(|mutation| mutation.text_at(&["remove"]))
+    }
+
+    /// Whether nothing of its own but the five minutes of Envoy's default bounds how long a request waits in a filter.
+    /// Where it has its routes from elsewhere they may, and it does not count.
+    pub fn lets_requests_wait(self) -> bool {
+        let Some(routes) = self.0.member("route_config") else {
+            return false;
+        };
+        let is_bound = |names: &[&str]| self.0.path(names).is_some_and(is_time);
+        let mut hosts = routes
+            .member("virtual_hosts")
+            .into_iter()
+            .flat_map(Here::items);
+        let are_bound = |host: Here<'_>| {
+            let mut routes = host.member("routes").into_iter().flat_map(Here::items);
+            routes.all(|route| route.path(&["route", "idle_timeout"]).is_some_and(is_time))
+        };
+        !(is_bound(&["stream_idle_timeout"])
+            || is_bound(&["common_http_protocol_options", "max_stream_duration"])
+            || hosts.all(are_bound))
+    }
+}
+
+/// Whether it is a duration that ends.
+fn is_time(here: Here<'_>) -> bool {
+    let number = here.text().and_then(|text| text.strip_suffix('s'));
+    number.is_some_and(|number| number.parse::<f64>().is_ok_and(|seconds| seconds > 0.0))
+}

@@ -1,0 +1,41 @@
+//! Kong: a declarative file.
+
+use super::{Environment, Plugin, Written, is_named};
+use crate::check::tree::Here;
+
+/// Every filter of every chain, of the whole proxy, of services and of their routes.
+pub fn plugins(document: Here<'_>) -> Vec<Plugin<'_>> {
+    let mut found = Vec::new();
+    walk(document, &mut found);
+    found
+}
+
+fn walk<'a>(here: Here<'a>, found: &mut Vec<Plugin<'a>>) {
+    for (name, member) in here.members() {
+        if name == "filter_chains" {
+            let chains = member.items();
+            let filters = chains.filter_map(|chain| chain.member("filters"));
+            found.extend(filters.flat_map(Here::items).map(plugin));
+        } else {
+            walk(member, found);
+        }
+    }
+    for item in here.items() {
+        walk(item, found);
+    }
+}
+
+fn plugin(filter: Here<'_>) -> Plugin<'_> {
+    Plugin {
+        is_named: is_named(&[filter.text_at(&["name"])]),
+        at: filter.at(),
+        written: match filter.member("config") {
+            None => Written::Absent,
+            Some(config) if config.text().is_some() => Written::Text(config),
+            Some(config) => Written::Values(config),
+        },
+        environment: Environment::unknown(),
+        advice: Vec::new(),
+        manager: None,
+    }
+}

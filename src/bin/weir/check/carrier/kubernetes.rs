@@ -1,0 +1,82 @@
+//! Kubernetes: an Istio WasmPlugin, an Envoy Gateway EnvoyExtensionPolicy, a list of objects, and whatever has a
+//! filter of Envoy in it.
+
+use super::{Environment, Plugin, Written, envoy, is_named};
+use crate::check::tree::Here;
+
+/// Every plugin of an object.
+pub fn plugins(object: Here<'_>) -> Vec<Plugin<'_>> {
+    match object.text_at(&["kind"]) {
+        Some("WasmPlugin") => vec![wasm_plugin(object)],
+        Some("EnvoyExtensionPolicy") => {
+            let wasm = object.path(&["spec", "wasm"]);
+            let extensions = wasm.into_iter().flat_map(Here::items);
+            extensions.map(|wasm| extension(object, wasm)).collect()
+        }
+        Some(kind) if kind.ends_with("List") => {
+            let items = object.member("items").into_iter().flat_map(Here::items);
+            items.flat_map(plugins).collect()
+        }
+        _ => envoy::plugins(object),
+    }
+}
+
+/// Istio hands on `pluginConfig` as the text of a document.
+fn wasm_plugin(object: Here<'_>) -> Plugin<'_> {
+    let spec = object.member("spec").unwrap_or(object);
+    let strategy = spec.member("failStrategy");
+    let mut advice = Vec::new();
+    if strategy.and_then(Here::text) != Some("FAIL_RELOAD") {
+        let message = "failStrategy is not FAIL_RELOAD: after a crash a worker \
+                       refuses every request, or limits none, until the proxy restarts";
+        advice.push((strategy.unwrap_or(spec).at(), message.to_owned()));
+    }
+    let mut environment = Environment::default();
+    let variables = spec.path(&["vmConfig", "env"]);
+    for variable in variables.into_iter().flat_map(Here::items) {
+        let is_inline = variable.text_at(&["valueFrom"]) != Some("HOST");
+        let value = variable.text_at(&["value"]).filter(|_| is_inline);
+        environment.add(variable.text_at(&["name"]).unwrap_or_default(), value);
+    }
+    let names = [
+        object.text_at(&["metadata", "name"]),
+        spec.text_at(&["pluginName"]),
+        spec.text_at(&["url"]),
+    ];
+    Plugin {
+        is_named: is_named(&names),
+        at: spec.at(),
+        written: spec
+            .member("pluginConfig")
+            .map_or(Written::Absent, Written::Values),
+        environment,
+        advice,
+        manager: None,
+    }
+}
+
+/// Envoy Gateway hands on `config` as the text of a document.
+fn extension<'a>(policy: Here<'a>, wasm: Here<'a>) -> Plugin<'a> {
+    let mut environment = Environment::default();
+    let keys = wasm.path(&["env", "hostKeys"]);
+    for name in keys.into_iter().flat_map(Here::items) {
+        environment.add(name.text().unwrap_or_default(), None);
+    }
+    let names = [
+        policy.text_at(&["metadata", "name"]),
+        wasm.text_at(&["name"]),
+        wasm.text_at(&["rootID"]),
+        wasm.text_at(&["code", "image", "url"]),
+        wasm.text_at(&["code", "http", "url"]),
+    ];
+    Plugin {
+        is_named: is_named(&names),
+        at: wasm.at(),
+        written: wasm
+            .member("config")
+            .map_or(Written::Absent, Written::Values),
+        environment,
+        advice: Vec::new(),
+        manager: None,
+    }
+}

@@ -1,0 +1,101 @@
+//! Where in other files a configuration of Weir stands.
+
+mod envoy;
+mod kong;
+mod kubernetes;
+
+use std::collections::HashMap;
+
+use weir::config::check::Variable;
+
+use super::tree::Here;
+
+pub use self::envoy::ConnectionManager;
+
+/// A filter or plugin in a file, and what it says of itself.
+pub struct Plugin<'a> {
+    /// Whether it goes by the name of Weir.
+    pub is_named: bool,
+    /// Where it stands.
+    pub at: usize,
+    pub written: Written<'a>,
+    pub environment: Environment,
+    /// What is unwise about it besides its configuration: where, and why.
+    pub advice: Vec<(usize, String)>,
+    /// The connection manager of the filter, where that is in the file.
+    pub manager: Option<ConnectionManager<'a>>,
+}
+
+/// How a plugin's configuration is written.
+pub enum Written<'a> {
+    /// It has none.
+    Absent,
+    /// As the text of a document.
+    Text(Here<'a>),
+    /// As that text in base64.
+    Base64(Here<'a>),
+    /// As values.
+    Values(Here<'a>),
+    /// As a message that is handed on in bytes.
+    Message(Here<'a>),
+}
+
+/// The environment that a plugin's VM will have.
+#[derive(Default)]
+pub struct Environment {
+    variables: HashMap<String, Variable>,
+    /// Of all others nothing is known.
+    is_open: bool,
+}
+
+impl Environment {
+    /// One of which nothing is known.
+    pub fn unknown() -> Self {
+        Self {
+            is_open: true,
+            ..Self::default()
+        }
+    }
+
+    pub fn get(&self, name: &str) -> Variable {
+        match self.variables.get(name) {
+            Some(variable) => variable.clone(),
+            None if self.is_open => Variable::Unknown,
+            None => Variable::Unset,
+        }
+    }
+
+    /// Adds a variable; one without a value has it from where the proxy runs.
+    fn add(&mut self, name: &str, value: Option<&str>) {
+        let variable = value.map_or(Variable::Unknown, |value| Variable::Set(value.to_owned()));
+        self.variables.insert(name.to_owned(), variable);
+    }
+}
+
+/// What a document of a file is.
+pub enum Found<'a> {
+    /// A configuration alone.
+    Itself,
+    /// What carries configurations, or could.
+    Carrier(Vec<Plugin<'a>>),
+}
+
+/// Tells a configuration from what carries one.
+pub fn find(document: Here<'_>) -> Found<'_> {
+    let has = |name| document.member(name).is_some();
+    if has("_format_version") {
+        Found::Carrier(kong::plugins(document))
+    } else if has("apiVersion") && has("kind") {
+        Found::Carrier(kubernetes::plugins(document))
+    } else if !has("rules") && envoy::MEMBERS.iter().any(|name| has(name)) {
+        Found::Carrier(envoy::plugins(document))
+    } else {
+        Found::Itself
+    }
+}
+
+/// Whether one of some names is Weir's.
+fn is_named(names: &[Option<&str>]) -> bool {
+    let is_ours = |name: &&str| name.to_ascii_lowercase().contains("weir");
+    names.iter().flatten().any(is_ours)
+}

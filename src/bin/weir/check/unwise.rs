@@ -1,0 +1,205 @@
+//! What is allowed, and seldom what was meant.
+
+use weir::plan::{AddressSource, KeySource, Match, OnMissingKey, PathForm, Plan, Rule};
+
+use super::carrier::ConnectionManager;
+use super::diagnostic::Diagnostic;
+use super::tree::Here;
+
+/// Adds what is unwise about a configuration. `here` is where it stands, `manager` the connection manager that its
+/// filter belongs to, if that is known.
+pub fn warnings(
+    plan: &Plan,
+    here: Here<'_>,
+    manager: Option<ConnectionManager<'_>>,
+    said: &mut Vec<Diagnostic>,
+) {
+    let clients = Clients {
+        removed: manager
+            .into_iter()
+            .flat_map(ConnectionManager::removed_headers)
+            .collect(),
+    };
+    for (place, rule) in plan.rules.iter().enumerate() {
+        let others = plan.rules.iter().enumerate();
+        let others = others
+            .filter(|(other, _)| *other != place)
+            .map(|(_, other)| other);
+        let others: Vec<&Rule> = others.filter(|other| meets_all_of(other, rule)).collect();
+        let mut warn = |member: &str, message: &str| {
+            let at = here
+                .member("rules")
+                .and_then(|rules| rules.items().nth(place));
+            let at = at.map(|rule| rule.member(member).unwrap_or(rule).at());
+            let path = format!("rules[{place}].{member}");
+            said.push(Diagnostic::warning(at.unwrap_or(here.at()), &path, message));
+        };
+        if clients.choose_all_of(rule) && !others.iter().any(|other| clients.are_held_by(other)) {
+            warn("key", CHOSEN);
+        }
+        if clients.may_leave(rule) && !others.iter().any(|other| clients.are_met_by(other, rule)) {
+            warn("on_missing_key", LEFT_OUT);
+        }
+    }
+    addresses(plan, here, manager, said);
+    if let Some(manager) = manager
+        && plan.rules.iter().any(|rule| rule.global.is_some())
+        && manager.lets_requests_wait()
+    {
+        said.push(Diagnostic::warning(manager.at(), "", UNBOUND));
+    }
+}
+
+const CHOSEN: &str = "only of what clients choose: each may have as many counters as it likes; \
+                      add a rule by \"client_ip\", or have the proxy remove what it does not set itself";
+
+const LEFT_OUT: &str = "\"skip\" with nothing behind it: who leaves the key out is not limited; \
+                        set it to \"client_ip\" or \"deny\", or add a rule that counts these requests too";
+
+const UNBOUND: &str = "a request that waits for the limiter while its worker's VM dies waits for minutes, or for ever; set \
+                       stream_idle_timeout, max_stream_duration, or an idle_timeout on every route";
+
+const BELIEVED: &str =
+    "use_remote_address is not true: a client chooses its address by sending X-Forwarded-For";
+
+/// What clients have in their hands.
+struct Clients<'a> {
+    /// Headers that never are theirs.
+    removed: Vec<&'a str>,
+}
+
+impl Clients<'_> {
+    fn choose(&self, source: &KeySource) -> bool {
+        match source {
+            KeySource::ClientIp | KeySource::Route | KeySource::Constant(_) => false,
+            KeySource::Header(_) => self.may_omit(source),
+            KeySource::Method
+            | KeySource::Path
+            | KeySource::Host
+            | KeySource::Cookie(_)
+            | KeySource::Query(_)
+            | KeySource::PathSegment(_)
+            | KeySource::PathTemplate(_) => true,
+        }
+    }
+
+    /// Whether it is theirs to leave out, whatever they want.
+    fn may_omit(&self, source: &KeySource) -> bool {
+        match source {
+            KeySource::Header(name) => !self
+                .removed
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(name)),
+            KeySource::Cookie(_) | KeySource::Query(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether they may have as many counters of a rule as they like.
+    fn choose_all_of(&self, rule: &Rule) -> bool {
+        let mut parts = rule.key.iter();
+        is_limited(rule) && !rule.key.is_empty() && parts.all(|part| self.choose(&part.source))
+    }
+
+    /// Whether they may send what a rule does not count.
+    fn may_leave(&self, rule: &Rule) -> bool {
+        is_limited(rule) && self.may_skip(rule)
+    }
+
+    fn may_skip(&self, rule: &Rule) -> bool {
+        let mut parts = rule.key.iter();
+        rule.on_missing_key == OnMissingKey::Skip && parts.any(|part| self.may_omit(&part.source))
+    }
+
+    /// Whether a rule counts all that it meets, by what they do not choose.
+    fn are_held_by(&self, rule: &Rule) -> bool {
+        is_limited(rule) && !self.choose_all_of(rule) && !self.may_skip(rule)
+    }
+
+    /// Whether `other` has something to say to requests without the key of `rule`.
+    fn are_met_by(&self, other: &Rule, rule: &Rule) -> bool {
+        let descriptor_keys: Vec<_> = rule.key.iter().map(|part| &part.descriptor_key).collect();
+        let mut parts = other.key.iter();
+        let denies = other.on_missing_key == OnMissingKey::Deny
+            && parts.any(|part| descriptor_keys.contains(&&part.descriptor_key));
+        denies || (is_limited(other) && !self.may_skip(other))
+    }
+}
+
+fn is_limited(rule: &Rule) -> bool {
+    !rule.limits.is_empty()
+}
+
+/// Whether `other` matches all that `rule` does; in doubt it does.
+fn meets_all_of(other: &Rule, rule: &Rule) -> bool {
+    let (Some(other), any) = (&other.matches, Match::default()) else {
+        return true;
+    };
+    let rule = rule.matches.as_ref().unwrap_or(&any);
+    let methods = other.methods.is_empty()
+        || (!rule.methods.is_empty()
+            && rule
+                .methods
+                .iter()
+                .all(|method| other.methods.contains(method)));
+    let is_within = |form: &PathForm| {
+        other
+            .paths
+            .iter()
+            .any(|path| takes_all_of(&path.form, form))
+    };
+    let paths = match rule.paths.as_slice() {
+        _ if other.paths.is_empty() => true,
+        [] => is_within(&PathForm::Prefix(b"/".as_slice().into())),
+        paths => paths.iter().all(|path| is_within(&path.form)),
+    };
+    methods && paths
+}
+
+/// Whether a pattern takes all paths that another does; of regular expressions that cannot be told.
+fn takes_all_of(pattern: &PathForm, other: &PathForm) -> bool {
+    match (pattern, other) {
+        (PathForm::Regex(_), _) | (_, PathForm::Regex(_)) => true,
+        (PathForm::Exact(pattern), PathForm::Exact(other)) => pattern == other,
+        (PathForm::Exact(_), PathForm::Prefix(_)) => false,
+        (PathForm::Prefix(pattern), PathForm::Exact(other) | PathForm::Prefix(other)) => {
+            let rest = other.strip_prefix(&**pattern);
+            **pattern == *b"/" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        }
+    }
+}
+
+/// Whose word is taken for an address.
+fn addresses(
+    plan: &Plan,
+    here: Here<'_>,
+    manager: Option<ConnectionManager<'_>>,
+    said: &mut Vec<Diagnostic>,
+) {
+    let counts_by_address = plan.rules.iter().any(|rule| {
+        let mut parts = rule.key.iter();
+        rule.on_missing_key == OnMissingKey::ClientIp
+            || parts.any(|part| matches!(part.source, KeySource::ClientIp))
+    });
+    match &plan.client_ip.source {
+        AddressSource::Connection => {
+            if let Some(manager) = manager
+                && counts_by_address
+                && manager.believes_clients()
+            {
+                said.push(Diagnostic::warning(manager.at(), "", BELIEVED));
+            }
+        }
+        AddressSource::ForwardedFor(networks) => {
+            let list = here.path(&["client_ip", "trusted_proxies"]);
+            let items = list.into_iter().flat_map(Here::items);
+            for (place, (network, item)) in networks.iter().zip(items).enumerate() {
+                if network.prefix_len() == 0 {
+                    let path = format!("client_ip.trusted_proxies[{place}]");
+                    let message = format!("{network} is everybody: a client chooses its address");
+                    said.push(Diagnostic::warning(item.at(), &path, &message));
+                }
+            }
+        }
+    }
+}

@@ -21,11 +21,13 @@ pub fn warnings(
             .collect(),
     };
     for (place, rule) in plan.rules.iter().enumerate() {
-        let others = plan.rules.iter().enumerate();
-        let others = others
-            .filter(|(other, _)| *other != place)
-            .map(|(_, other)| other);
-        let others: Vec<&Rule> = others.filter(|other| meets_all_of(other, rule)).collect();
+        // What is asked of a rule alone comes first: there may be a thousand, each with as many others.
+        let is_beside = |holds: &dyn Fn(&Rule) -> bool| {
+            let mut others = plan.rules.iter().enumerate();
+            others.any(|(other, beside)| {
+                other != place && holds(beside) && meets_all_of(beside, rule)
+            })
+        };
         let mut warn = |member: &str, message: &str| {
             let at = here
                 .member("rules")
@@ -34,10 +36,10 @@ pub fn warnings(
             let path = format!("rules[{place}].{member}");
             said.push(Diagnostic::warning(at.unwrap_or(here.at()), &path, message));
         };
-        if clients.choose_all_of(rule) && !others.iter().any(|other| clients.are_held_by(other)) {
+        if clients.choose_all_of(rule) && !is_beside(&|other| clients.are_held_by(other)) {
             warn("key", CHOSEN);
         }
-        if clients.may_leave(rule) && !others.iter().any(|other| clients.are_met_by(other, rule)) {
+        if clients.may_leave(rule) && !is_beside(&|other| clients.are_met_by(other, rule)) {
             warn("on_missing_key", LEFT_OUT);
         }
     }

@@ -29,7 +29,7 @@ impl Decode for Body {
 }
 
 #[derive(Clone, Copy)]
-enum NamedBody {
+pub(super) enum NamedBody {
     Problem,
     None,
 }

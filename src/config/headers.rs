@@ -5,11 +5,18 @@ use super::error::Path;
 use super::json::Node;
 use super::value::{HeaderName, HeaderValue, SecretValue};
 
-/// Headers of refusals as they were written, at most 32.
+/// The most headers that are added to refusals.
+pub(super) const MOST_OF_REFUSALS: usize = 32;
+
+/// The most headers that are added to calls.
+pub(super) const MOST_OF_CALLS: usize = 16;
+
+/// Headers of refusals as they were written, at most [`MOST_OF_REFUSALS`].
 #[derive(Debug)]
 pub(super) struct AddedHeaders(pub Vec<Header>);
 
-/// Headers of calls to the rate limit service as they were written, at most 16.
+/// Headers of calls to the rate limit service as they were written, at most
+/// [`MOST_OF_CALLS`].
 #[derive(Debug)]
 pub(super) struct CallHeaders(pub Vec<Header>);
 
@@ -57,7 +64,7 @@ impl Decode for AddedHeaders {
             let value = HeaderValue::decode(node, path, reader)?;
             Some(value.0)
         };
-        written(node, path, reader, 32, value).map(Self)
+        written(node, path, reader, MOST_OF_REFUSALS, value).map(Self)
     }
 }
 
@@ -67,7 +74,7 @@ impl Decode for CallHeaders {
             let OrEnv(value) = OrEnv::<SecretValue>::decode(node, path, reader)?;
             Some(value.0)
         };
-        written(node, path, reader, 16, value).map(Self)
+        written(node, path, reader, MOST_OF_CALLS, value).map(Self)
     }
 }
 

@@ -23,6 +23,8 @@ mod object;
 mod pattern;
 mod raw;
 mod response;
+#[cfg(feature = "cli")]
+pub mod schema;
 mod value;
 
 pub use error::{Errors, MAX_ERRORS};

@@ -1,7 +1,7 @@
 //! Declares what is written once: an object's fields, a choice of members, a choice of names.
 
-/// An object of the document: from one list of fields its type, the names that are allowed in it, and how it
-/// is read.
+/// An object of the document: from one list of fields its type, the names that are allowed in it, how it is read, and
+/// its schema, in which the comment of a field describes it.
 ///
 /// Every field is read into an `Option` whose `None` is a hole (see [`super::decode`]):
 /// - `required`: leaving it out is an error;
@@ -12,12 +12,26 @@
 /// `as "name"` gives the JSON name where it is not the field's.
 macro_rules! object {
     ($(#[$doc:meta])* $name:ident {
-        $($(#[$field_doc:meta])* $presence:ident $field:ident $(as $key:literal)?: $type:ty $(= $default:expr)?,)*
+        $($(#[doc = $field_doc:literal])* $presence:ident $field:ident $(as $key:literal)?: $type:ty $(= $default:expr)?,)*
     }) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub(super) struct $name {
-            $($(#[$field_doc])* pub $field: object!(@type $presence $type),)*
+            $($(#[doc = $field_doc])* pub $field: object!(@type $presence $type),)*
+        }
+
+        #[cfg(feature = "cli")]
+        impl $crate::config::schema::Describe for $name {
+            fn describe(dialect: $crate::config::schema::Dialect) -> serde_json::Value {
+                let mut members = $crate::config::schema::Members::default();
+                $(members.add(
+                    object!(@key $field $($key)?),
+                    stringify!($presence) == "required",
+                    concat!($($field_doc),*),
+                    <$type as $crate::config::schema::Describe>::describe(dialect),
+                );)*
+                members.into_schema()
+            }
         }
 
         impl $name {
@@ -78,6 +92,20 @@ macro_rules! one_of {
             $($variant($type),)*
         }
 
+        #[cfg(feature = "cli")]
+        impl $crate::config::schema::Describe for $name {
+            fn describe(dialect: $crate::config::schema::Dialect) -> serde_json::Value {
+                let mut members = $crate::config::schema::Members::default();
+                $(members.add(
+                    $key,
+                    false,
+                    "",
+                    <$type as $crate::config::schema::Describe>::describe(dialect),
+                );)*
+                members.into_choice(&[$($key),*])
+            }
+        }
+
         impl $name {
             pub const FIELDS: &[&str] = &[$($key,)* $($besides,)*];
         }
@@ -106,6 +134,13 @@ macro_rules! names {
                 const VALUES: &[$type] = &[$($value),*];
                 let place = reader.choice(node, path, $what, NAMES, concat!($(", or ", $besides)?))?;
                 VALUES.get(place).copied()
+            }
+        }
+
+        #[cfg(feature = "cli")]
+        impl $crate::config::schema::Describe for $type {
+            fn describe(_: $crate::config::schema::Dialect) -> serde_json::Value {
+                serde_json::json!({ "enum": [$($name),*] })
             }
         }
     };

@@ -15,6 +15,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Check(Check),
+    Schema(Schema),
 }
 
 /// Judge configurations as the module would, every error at once.
@@ -44,4 +45,14 @@ pub enum Format {
     Text,
     /// One JSON array
     Json,
+}
+
+/// Write the JSON Schema of a configuration, draft 2020-12.
+///
+/// What the module accepts it accepts. It does not see what fields mean together: for that there is `weir check`.
+#[derive(Args, Debug)]
+pub struct Schema {
+    /// Write Kong's metadata of the filter instead, with the schema in draft 4
+    #[arg(long)]
+    pub kong: bool,
 }

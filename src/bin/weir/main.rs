@@ -2,7 +2,9 @@
 
 mod arguments;
 mod check;
+mod schema;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -15,9 +17,12 @@ fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let done = match command {
         Command::Check(check) => check::run(&check),
+        Command::Schema(schema) => schema::run(&schema),
     };
     match done {
         Ok(status) => status,
+        // Whoever reads has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("weir: {error}");
             ExitCode::from(2)

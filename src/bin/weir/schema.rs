@@ -1,0 +1,24 @@
+//! `weir schema`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use weir::config::schema::{Dialect, schema};
+
+use crate::arguments::Schema;
+
+/// Writes the schema.
+///
+/// # Errors
+/// What could not be written.
+pub fn run(arguments: &Schema) -> io::Result<ExitCode> {
+    let written = if arguments.kong {
+        serde_json::json!({ "config_schema": schema(Dialect::Draft4) })
+    } else {
+        schema(Dialect::Draft2020)
+    };
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &written)?;
+    writeln!(out)?;
+    Ok(ExitCode::SUCCESS)
+}

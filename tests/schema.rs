@@ -1,0 +1,250 @@
+//! The schema of a configuration beside its parser, by a validator of others.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test stops where it is surprised"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+use weir::config::check::{Variable, check, parse};
+use weir::config::schema::{Dialect, schema};
+
+/// Broken documents that only the parser refuses: for what fields mean together, for names that are there twice or
+/// reserved, or for what is inside a text.
+const ONLY_THE_PARSER: &[&str] = &[
+    "client-ip-proxies-connection",
+    "client-ip-proxies",
+    "duplicate-members",
+    "env-secret",
+    "env-unset",
+    "global-burst-by-default",
+    "global-descriptor-long",
+    "global-descriptor-twice",
+    "global-envoy-ratelimit-limits",
+    "global-gubernator-limits",
+    "global-limitador-limits",
+    "global-limitador-names",
+    "global-without-limiter",
+    "limit-burst-window",
+    "limit-calendar",
+    "limit-fill-time",
+    "limit-name-twice",
+    "limiter-breaker-shorter",
+    "match-empty",
+    "match-path-glob",
+    "match-path-globs",
+    "match-path-prefix",
+    "match-path-regex",
+    "object-too-large",
+    "policy-twice",
+    "response-body-json-size",
+    "response-body-json",
+    "response-body-number",
+    "response-body-text",
+    "response-headers-twice",
+    "rule-names-in-prometheus",
+    "rules-empty",
+    "utc-offset-month",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn validators() -> [Validator; 2] {
+    [Dialect::Draft2020, Dialect::Draft4].map(|dialect| {
+        let schema = schema(dialect);
+        jsonschema::meta::validate(&schema).unwrap();
+        jsonschema::validator_for(&schema).unwrap()
+    })
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(root().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Whether the parser accepts a document for some environment.
+fn is_accepted(text: &str) -> bool {
+    let node = parse(text.as_bytes());
+    node.is_ok_and(|node| check(&node, &|_| Variable::Unknown).errors.is_empty())
+}
+
+/// Documents that the parser accepts, each with where it is from.
+fn accepted() -> Vec<(String, String)> {
+    let mut documents = Vec::new();
+    let mut paths = files("tests/config/good");
+    for example in fs::read_dir(root().join("examples")).unwrap() {
+        paths.push(example.unwrap().path().join("weir.json"));
+    }
+    for path in paths.into_iter().filter(|path| path.exists()) {
+        documents.push((
+            path.display().to_string(),
+            fs::read_to_string(path).unwrap(),
+        ));
+    }
+    for page in [
+        "README.md",
+        "docs/configuration.md",
+        "docs/shared-limits.md",
+    ] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let blocks = text.split("```json\n").skip(1);
+        let blocks = blocks.map(|block| block.split("```").next().unwrap().to_owned());
+        documents.extend(blocks.map(|block| (page.to_owned(), block)));
+    }
+    assert!(documents.len() > 30, "{}", documents.len());
+    documents
+}
+
+#[test]
+fn what_the_parser_accepts_both_schemas_accept() {
+    let validators = validators();
+    for (name, text) in accepted() {
+        assert!(is_accepted(&text), "{name}");
+        let document = serde_json::from_str(&text).unwrap();
+        for validator in &validators {
+            let refused: Vec<_> = validator
+                .iter_errors(&document)
+                .map(|error| error.to_string())
+                .collect();
+            assert!(refused.is_empty(), "{name}: {refused:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_broken_both_refuse_but_for_these() {
+    let [validator, draft_4] = validators();
+    let mut only_the_parser = Vec::new();
+    for path in files("tests/config/broken") {
+        let text = fs::read(&path).unwrap();
+        // What is no JSON is for no schema.
+        let Ok(document) = serde_json::from_slice(&text) else {
+            continue;
+        };
+        assert_eq!(
+            validator.is_valid(&document),
+            draft_4.is_valid(&document),
+            "{}",
+            path.display()
+        );
+        if validator.is_valid(&document) {
+            only_the_parser.push(path.file_stem().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    assert_eq!(only_the_parser, ONLY_THE_PARSER);
+}
+
+/// What is put in place of every value of a document, one after the other.
+fn replacements() -> Vec<Value> {
+    vec![
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(1),
+        json!(20.0),
+        json!(20.5),
+        json!(-1),
+        json!(1e300),
+        json!(""),
+        json!("a"),
+        json!("A b"),
+        json!("1s"),
+        json!("/a/{b}"),
+        json!("unlimited"),
+        json!("client_ip"),
+        json!("::1/128"),
+        json!([]),
+        json!(["client_ip"]),
+        json!([{ "prefix": "/a" }]),
+        json!({}),
+        json!({ "env": "A" }),
+        json!({ "env": "A", "default": 1 }),
+        json!({ "header": "a", "cookie": "b" }),
+    ]
+}
+
+/// Calls `judge` with the document after each change of one value of it.
+fn changed(document: &mut Value, at: &str, judge: &mut dyn FnMut(&Value, &str)) {
+    let here = document.pointer(at).unwrap().clone();
+    let parts: Vec<String> = match &here {
+        Value::Array(items) => (0..items.len()).map(|place| place.to_string()).collect(),
+        Value::Object(members) => members.keys().cloned().collect(),
+        _ => Vec::new(),
+    };
+    let mut variants = replacements();
+    if let Value::Object(members) = &here {
+        for name in members.keys() {
+            let mut without = members.clone();
+            without.remove(name);
+            variants.push(Value::Object(without));
+        }
+        let mut with = members.clone();
+        with.insert("unknown".to_owned(), json!(1));
+        variants.push(Value::Object(with));
+    }
+    for variant in variants {
+        *document.pointer_mut(at).unwrap() = variant;
+        judge(document, at);
+    }
+    *document.pointer_mut(at).unwrap() = here;
+    for part in parts {
+        let part = part.replace('~', "~0").replace('/', "~1");
+        changed(document, &format!("{at}/{part}"), judge);
+    }
+}
+
+#[test]
+fn a_schema_refuses_nothing_that_the_parser_accepts() {
+    let validators = validators();
+    let (mut accepted, mut refused, mut seen) = (0, 0, 0);
+    for path in files("tests/config/good") {
+        let mut document: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        changed(&mut document, "", &mut |document, at| {
+            let [valid, valid_4] =
+                [0, 1].map(|which| validators.get(which).unwrap().is_valid(document));
+            assert_eq!(valid, valid_4, "{at}: {document}");
+            if is_accepted(&document.to_string()) {
+                assert!(valid, "{at}: {document}");
+                accepted += 1;
+            } else {
+                refused += 1;
+                seen += u32::from(!valid);
+            }
+        });
+    }
+    assert!(accepted > 1_000, "{accepted}");
+    // What is wrong with one value is mostly its form.
+    assert!(seen * 100 > refused * 90, "{seen} of {refused}");
+}
+
+#[test]
+fn the_command_writes_both() {
+    let written = |arguments: &[&str]| -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .arg("schema")
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert_eq!(written(&[]), schema(Dialect::Draft2020));
+    assert_eq!(
+        written(&["--kong"]),
+        json!({ "config_schema": schema(Dialect::Draft4) })
+    );
+}

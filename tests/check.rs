@@ -156,3 +156,39 @@ fn a_value_that_is_not_known_is_no_error() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(judge(input, &["--deny-warnings"]).status.code(), Some(1));
 }
+
+#[test]
+fn colours_are_for_terminals() {
+    let run = |colours: (&str, &str)| {
+        let output = weir("tests/check/broken")
+            .args(["check", "columns.json"])
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .env(colours.0, colours.1)
+            .output()
+            .unwrap();
+        text(&output.stdout).contains('\u{1b}')
+    };
+    assert!(!run(("TERM", "xterm")), "into a pipe");
+    assert!(run(("CLICOLOR_FORCE", "1")), "as if it were a terminal");
+    assert!(!run(("NO_COLOR", "1")));
+}
+
+#[test]
+fn shells_and_manuals_know_the_commands() {
+    for (arguments, part) in [
+        (&["completions", "bash"][..], "--deny-warnings"),
+        (&["completions", "zsh"], "--deny-warnings"),
+        (&["completions", "fish"], "deny-warnings"),
+        (&["man"], "weir\\-check(1)"),
+        (&["man", "check"], "deny\\-warnings"),
+        (&["man", "schema"], "kong"),
+    ] {
+        let output = weir("").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        let written = text(&output.stdout);
+        assert!(written.contains(part), "{arguments:?}: {written}");
+    }
+    let output = weir("").args(["man", "chekc"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}

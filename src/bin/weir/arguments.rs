@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 /// Weir, a rate limiter that runs inside the proxy: what can be told of its configuration without one.
 #[derive(Debug, Parser)]
@@ -16,6 +17,14 @@ pub struct Arguments {
 pub enum Command {
     Check(Check),
     Schema(Schema),
+    /// Write the completions of a shell
+    Completions {
+        shell: Shell,
+    },
+    /// Write the manual page of the command, or of one of its own
+    Man {
+        command: Option<String>,
+    },
 }
 
 /// Judge configurations as the module would, every error at once.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod manual;
 mod schema;
 
 use std::io::ErrorKind;
@@ -18,6 +19,8 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Check(check) => check::run(&check),
         Command::Schema(schema) => schema::run(&schema),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { command } => manual::page(command.as_deref()),
     };
     match done {
         Ok(status) => status,

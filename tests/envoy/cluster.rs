@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::client::{Connection, get, request};
 use crate::examples::{configuration, read};
 use crate::proxy::{self, Envoy, Host, until};
-use crate::readme::{block, steady, steps};
+use crate::readme::{block, comparable, steps};
 use crate::service::Service;
 
 const FOLDER: &str = "examples/compute-cluster-api";
@@ -166,7 +166,8 @@ fn count(statuses: &[u16], status: u16) -> usize {
     statuses.iter().filter(|one| **one == status).count()
 }
 
-fn minute() -> u64 {
+/// The minutes since 1970.
+pub fn minute() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     now.as_secs() / 60
 }
@@ -218,27 +219,6 @@ fn assert_waits_agree(printed: &str) {
     let seconds = behind.lines().next().unwrap();
     let told = format!("Try again in {seconds} s.\",\"retry_after\":{seconds}}}");
     assert!(printed.contains(&told), "{printed}");
-}
-
-/// The text without what differs from one run to the next, the rest of the minute being one of them.
-fn comparable(text: &str) -> String {
-    let waits = [
-        "retry-after: ",
-        "x-ratelimit-reset: ",
-        "content-length: ",
-        "Try again in ",
-        "\"retry_after\":",
-    ];
-    waits.iter().fold(steady(text), |text, label| {
-        let mut parts = text.split(label);
-        let mut comparable = parts.next().unwrap().to_owned();
-        for part in parts {
-            comparable.push_str(label);
-            comparable.push('…');
-            comparable.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
-        }
-        comparable
-    })
 }
 
 /// A line of the access log, without its time.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::client::get;
+use crate::cluster::minute;
 use crate::proxy::{self, Envoy, Host, module, repository};
-use crate::readme::{block, steady, steps};
+use crate::readme::{block, comparable, steady, steps};
+use crate::service::Service;
 
 /// What the front page tells its reader to type prints what it says.
 #[tokio::test]
@@ -98,14 +99,53 @@ async fn the_configurations_carry_what_is_shown() {
     }
 }
 
-/// What `make demo-global` runs is accepted as it stands.
+/// What the page on shared limits tells its reader to write and to type, with what `make demo-global` runs.
 #[tokio::test]
-async fn the_configuration_with_a_shared_quota_starts() {
+async fn the_way_to_a_shared_quota_leads_there() {
+    let page = read("docs/shared-limits.md");
+    let yaml = configuration("envoy/global.yaml");
+    let steps = steps(&page);
+    assert!(!steps.is_empty());
     for host in proxy::everywhere() {
-        let envoy = start(&host, "envoy/global.yaml").await;
-        let answer = envoy.connect().await.send(get("/")).await;
-        assert_eq!(answer.status, 200);
+        // Where a minute ends on the way, what is printed is right, but another.
+        proxy::until("a try in one minute", async || {
+            let service = Service::start(block(&page, "yaml")).await;
+            let limiter = format!("port_value: {}", service.address.port());
+            let yaml = yaml.replace("port_value: 8080", &limiter);
+            let envoy = host.start_static(&yaml).await;
+            let addresses = [
+                ("localhost:8080", service.address.to_string()),
+                ("localhost:10000", envoy.address.to_string()),
+            ];
+            let began = minute();
+            for step in &steps {
+                let printed = comparable(&step.run(&addresses).printed);
+                if minute() != began {
+                    return None;
+                }
+                assert_eq!(printed, comparable(&step.expected), "{}", step.command);
+            }
+            Some(())
+        })
+        .await;
     }
+}
+
+/// The page shows the cluster and the limits of the configuration that it speaks of.
+#[test]
+fn the_way_to_a_shared_quota_shows_what_is_run() {
+    let page = read("docs/shared-limits.md");
+    let run = read("envoy/global.yaml");
+    let (comment, _) = run.split_once("admin:").unwrap();
+    let (_, clusters) = run.split_once("  clusters:\n").unwrap();
+    let limits = block(&page, "yaml").lines().skip(1);
+    for line in limits {
+        assert!(comment.contains(&format!("#   {line}\n")), "{line}");
+    }
+    let (_, shown) = page.split_once("```yaml\nclusters:\n").unwrap();
+    let shown = shown.split("```").next().unwrap().lines();
+    let shown: Vec<_> = shown.map(|line| format!("  {line}")).collect();
+    assert_eq!(shown, clusters.lines().collect::<Vec<_>>());
 }
 
 /// An alert on a metric that does not exist never fires.

@@ -99,6 +99,28 @@ pub fn steady(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
+/// The text without what differs from one run to the next, the rest of a window being one of them.
+pub fn comparable(text: &str) -> String {
+    let waits = [
+        "retry-after: ",
+        "x-ratelimit-reset: ",
+        "content-length: ",
+        "Try again in ",
+        "\"retry_after\":",
+        "\"durationUntilReset\":\"",
+    ];
+    waits.iter().fold(steady(text), |text, label| {
+        let mut parts = text.split(label);
+        let mut comparable = parts.next().unwrap().to_owned();
+        for part in parts {
+            comparable.push_str(label);
+            comparable.push('…');
+            comparable.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+        }
+        comparable
+    })
+}
+
 /// Every number of ten digits is a Unix time, for the next two centuries.
 fn without_times(line: &str) -> String {
     let mut steady = line.to_owned();

@@ -84,6 +84,69 @@ fn what_is_broken_is_told_with_line_and_column() {
     is_said("tests/check/broken", 1);
 }
 
+/// What is said of a text that the command reads from its standard input: lines and columns, and the rest.
+fn said(input: &str) -> Vec<(usize, usize, String)> {
+    let output = judge(input, &["--format", "json"]);
+    let list: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let number = |value: &serde_json::Value| usize::try_from(value.as_u64().unwrap()).unwrap();
+    list.iter()
+        .map(|item| {
+            let words =
+                ["severity", "path", "message"].map(|name| item.get(name).unwrap().to_string());
+            (
+                number(item.get("line").unwrap()),
+                number(item.get("column").unwrap()),
+                words.concat(),
+            )
+        })
+        .collect()
+}
+
+/// A document says the same as a block of YAML, further down and to the right, and as a string of JSON.
+#[test]
+fn a_document_says_the_same_in_every_carrier() {
+    const HEAD: &str =
+        "_format_version: '3.0'\nfilter_chains:\n- filters:\n  - name: weir\n    config: |\n";
+    const INDENT: &str = "       ";
+    let mut compared = 0;
+    for path in fixtures("tests/config/broken") {
+        let text = fs::read_to_string(&path).unwrap();
+        // What begins otherwise is read as YAML, when it stands alone; what ends too early ends elsewhere in a block,
+        // which has a line break more.
+        if !text.starts_with('{') || path.ends_with("syntax-cut-off.json") {
+            continue;
+        }
+        let alone = said(&text);
+        let block: String = text
+            .lines()
+            .map(|line| format!("{INDENT}{line}\n"))
+            .collect();
+        let (above, left) = (HEAD.lines().count(), INDENT.len());
+        let moved = alone
+            .iter()
+            .map(|(line, column, words)| (line + above, column + left, words.clone()));
+        assert_eq!(
+            said(&format!("{HEAD}{block}")),
+            moved.collect::<Vec<_>>(),
+            "{}",
+            path.display()
+        );
+        let filter = serde_json::json!({ "name": "weir", "config": text });
+        let string = serde_json::json!({ "_format_version": "3.0", "filter_chains": [{ "filters": [filter] }] });
+        let words = |said: Vec<(usize, usize, String)>| {
+            said.into_iter()
+                .map(|(_, _, words)| words)
+                .collect::<Vec<_>>()
+        };
+        let in_string = said(&string.to_string());
+        let columns: Vec<_> = in_string.iter().map(|(_, column, _)| *column).collect();
+        assert!(columns.is_sorted(), "{}", path.display());
+        assert_eq!(words(in_string), words(alone), "{}", path.display());
+        compared += 1;
+    }
+    assert!(compared > 90, "{compared}");
+}
+
 #[test]
 fn what_is_allowed_and_unwise_is_a_warning() {
     is_said("tests/check/allowed", 0);

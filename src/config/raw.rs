@@ -23,7 +23,9 @@ object! {
     /// The whole document.
     Document {
         required rules: List<Rule, 0, 1_000>,
+        /// False: every request passes untouched.
         default enabled: OrEnv<bool> = OrEnv(true),
+        /// Namespace of all counters.
         default domain: OrEnv<Domain> = OrEnv(Domain("default".into())),
         section client_ip: ClientIp,
         section response: Response,
@@ -56,8 +58,11 @@ object! {
     Rule {
         required name: Name,
         optional matches as "match": Match,
+        /// What is counted apart; one counter for all where it is empty.
         default key: List<KeyPart, 0, 16> = List(Vec::new()),
+        /// What happens when a part of the key is absent, empty or repeated.
         default on_missing_key: OnMissingKey = OnMissingKey::Skip,
+        /// What happens when counters cannot be used at all.
         default on_fault: OnFault = OnFault::Allow,
         required limits: Limits,
         optional global: Global,
@@ -220,10 +225,13 @@ impl Decode for Limits {
 object! {
     Limit {
         required requests: OrEnv<Integer<u32, 0, 1_000_000_000>>,
+        /// 500ms, 1s, 15m, 1h, 1d, or a calendar period.
         required per: Per,
+        /// What a token bucket holds in all: `requests` where left out.
         optional burst: OrEnv<Integer<u32, 1, 1_000_000_000>>,
         optional algorithm: Algorithm,
         optional name: Name,
+        /// Of the zone in which a calendar period begins.
         optional utc_offset: UtcOffset,
     }
 }
@@ -244,9 +252,11 @@ names!(Algorithm, "algorithm" {
 object! {
     ClientIp {
         default from: AddressFrom = AddressFrom::Connection,
+        /// Those whose word about an address is taken.
         optional trusted_proxies: List<Network, 0, 1_000>,
         // No client holds more than a legacy /8 or a /16 of IPv6: below that, all share one counter, for which
         // there is `"key": []`.
+        /// Leading bits of an address that count.
         default v4_prefix: Integer<u8, 8, 32> = Integer(32),
         default v6_prefix: Integer<u8, 16, 128> = Integer(64),
     }
@@ -267,9 +277,11 @@ object! {
     Response {
         default status: Integer<u16, 400, 599> = Integer(429),
         default headers: List<HeaderSet, 0, 2> = List(vec![Some(HeaderSet::XRateLimit)]),
+        /// Whether X-RateLimit-Reset counts seconds from now, or is Unix time.
         default reset: Reset = Reset::Seconds,
         default retry_after: bool = true,
         default body: Body = Body::Problem,
+        /// Fixed headers of refusals.
         default add_headers: AddedHeaders = AddedHeaders(Vec::new()),
     }
 }
@@ -292,6 +304,7 @@ names!(Reset, "form" {
 
 object! {
     Store {
+        /// Entries of a table, rounded up to a power of two.
         default max_keys: OrEnv<Integer<u32, 1_024, 4_194_304>> = OrEnv(Integer(65_536)),
     }
 }
@@ -302,13 +315,19 @@ object! {
         required engine: Engine,
         required cluster: OrEnv<Authority>,
         optional authority: OrEnv<Authority>,
+        /// How many share the limits.
         required proxies: OrEnv<Integer<u32, 1, 10_000>>,
+        /// What a call may take.
         default timeout: Span<1, 60_000> = Span(Nanos(250 * Nanos::MILLISECOND.0)),
+        /// What a request waits for a call.
         default max_wait: Span<1, 60_000> = Span(Nanos(20 * Nanos::MILLISECOND.0)),
+        /// What becomes of a request that gets no answer.
         default on_error: OnError = OnError::Local,
+        /// Requests that wait in one worker.
         default max_parked: Integer<usize, 1, 4_096> = Integer(1_024),
         default headers: CallHeaders = CallHeaders(Vec::new()),
         section breaker: Breaker,
+        /// First calls for keys, a second and worker.
         default cold_keys_per_second: Integer<u32, 1, 1_000_000> = Integer(1_000),
     }
 }
@@ -316,8 +335,10 @@ object! {
 object! {
     /// When the service is left alone, and for how long.
     Breaker {
+        /// In a row, until it is left alone.
         default failures: Integer<u8, 1, 255> = Integer(5),
         default open: Span<10, 60_000> = Span(Nanos(250 * Nanos::MILLISECOND.0)),
+        /// What `open` doubles up to.
         optional max_open: Span<10, 60_000>,
     }
 }
@@ -336,6 +357,7 @@ names!(OnError, "action" {
 
 object! {
     Log {
+        /// Lines a second and worker.
         default refusals_per_second: Integer<u32, 0, 1_000> = Integer(10),
         default keys: LogKeys = LogKeys::Hashed,
     }

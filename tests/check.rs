@@ -184,6 +184,10 @@ fn what_cannot_be_judged_ends_with_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert_ne!(text(&output.stderr), "");
     }
+    let others = ["check", "no-such-file.json", "syntax.json"];
+    let output = weir("tests/check/broken").args(others).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stdout).starts_with("syntax.json:3:64: error: "));
 }
 
 #[test]

@@ -12,8 +12,11 @@ use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 
-/// Exit status: 0 where all is well, 1 where something is wrong with what was asked about, 2 where that could not be
-/// told.
+/// The exit status where what was asked could not be told, of clap too.
+const CANNOT_TELL: u8 = 2;
+
+/// Exit status: 0 where all is well, 1 where something is wrong with what was asked about, [`CANNOT_TELL`] where that
+/// could not be told.
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let done = match command {
@@ -22,13 +25,11 @@ fn main() -> ExitCode {
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { command } => manual::page(command.as_deref()),
     };
-    match done {
-        Ok(status) => status,
-        // Whoever reads has read enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
+    done.unwrap_or_else(|error| {
+        // Whoever reads may have read enough.
+        if error.kind() != ErrorKind::BrokenPipe {
             anstream::eprintln!("weir: {error}");
-            ExitCode::from(2)
         }
-    }
+        ExitCode::from(CANNOT_TELL)
+    })
 }

@@ -17,21 +17,28 @@ use std::process::ExitCode;
 
 use self::diagnostic::{Diagnostic, Judged, Severity};
 use self::source::Source;
+use crate::CANNOT_TELL;
 use crate::arguments::{Check, Format};
 
 /// Judges files and writes down what there is to say of them.
 ///
 /// # Errors
-/// What could not be read or written.
+/// What could not be written. What cannot be read is told apart, and keeps no other file from being judged.
 pub fn run(arguments: &Check) -> io::Result<ExitCode> {
     let mut files = Vec::new();
     for path in &arguments.files {
-        files.push(judged(path)?);
+        match judged(path) {
+            Ok(file) => files.push(file),
+            Err(error) => anstream::eprintln!("weir: {error}"),
+        }
     }
     let out = &mut anstream::stdout().lock();
     match arguments.format {
         Format::Text => diagnostic::text(&files, out)?,
         Format::Json => diagnostic::json(&files, out)?,
+    }
+    if files.len() < arguments.files.len() {
+        return Ok(ExitCode::from(CANNOT_TELL));
     }
     let mut all = files.iter().flat_map(|file| &file.diagnostics);
     let counts =

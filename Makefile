@@ -123,17 +123,24 @@ endef
 # --- what ships -------------------------------------------------------------------
 
 # SHA256SUMS is of all of these, and of the image's files.
-DIST := weir.wasm weir-kong.wasm weir.cdx.json
+DIST := weir.wasm weir-kong.wasm config.schema.json weir-kong.meta.json weir.cdx.json
 
 dist oci: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 
 .PHONY: dist
-dist: oci $(TOOLS)/bin/cargo-cyclonedx ## what a release consists of, in dist/: the same bytes for whoever builds this commit
+dist: oci schemas $(TOOLS)/bin/cargo-cyclonedx ## what a release consists of, in dist/: the same bytes for whoever builds this commit
 	$(call say,dist/weir.cdx.json$(comma) what the module is made of$(comma) and dist/SHA256SUMS)
 	@wasm-opt --version | grep -qw $(BINARYEN) || \
 	  { echo "releases are made with binaryen $(BINARYEN), not with $$(wasm-opt --version)" >&2; exit 1; }
 	@PATH=$(TOOLS)/bin:$$PATH release/sbom dist/weir.cdx.json dist/weir.wasm dist/weir-kong.wasm
 	@cd dist && { printf '%s\n' $(DIST); find oci -type f | LC_ALL=C sort; } | xargs sha256sum > SHA256SUMS
+
+.PHONY: schemas
+schemas: rust ## what a configuration may be: its JSON Schema, and Kong's metadata of the filter, in dist/
+	$(call say,dist/config.schema.json and dist/weir-kong.meta.json)
+	@mkdir -p dist
+	@cargo run -q --locked --features cli --bin weir -- schema > dist/config.schema.json
+	@cargo run -q --locked --features cli --bin weir -- schema --kong > dist/weir-kong.meta.json
 
 .PHONY: release
 release: ready dist ## the same, where the commit is tagged, in the changelog and otherwise ready: docs/releases.md

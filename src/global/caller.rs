@@ -1,7 +1,5 @@
 //! What the host allows of those who wait for the rate limit service.
 
-use crate::local::store::Dialect;
-
 /// Who asks the service for requests that wait: what the host allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Caller {
@@ -11,17 +9,6 @@ pub enum Caller {
     /// Each for itself, one debit for each of its limits: the host resumes a stream only by the answer to a call of its
     /// own, and what its client does not wait for is lost. Pots are filled by ticks.
     Stream,
-}
-
-impl Caller {
-    /// By the dialect of the host's shared data, which is all that tells hosts apart.
-    #[must_use]
-    pub const fn of(dialect: Dialect) -> Self {
-        match dialect {
-            Dialect::ZeroOverwrites => Self::Root,
-            Dialect::ZeroInserts => Self::Stream,
-        }
-    }
 }
 
 /// Whether `upstream` is an address as Kong's host takes it: `host:port`, `[v6]:port`, either without its port, or

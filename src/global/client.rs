@@ -62,9 +62,9 @@ pub struct Turn {
 impl Client {
     /// A client that nobody waits for yet.
     #[must_use]
-    pub fn new(service: &Service, dialect: Dialect) -> Self {
+    pub fn new(service: &Service, dialect: Dialect, caller: Caller) -> Self {
         Self {
-            exchange: Exchange::new(Caller::of(dialect)),
+            exchange: Exchange::new(caller),
             breaker: SharedBreaker::new(&service.cluster, &service.authority, dialect),
             is_broken: false,
             cold_keys: Allowance::new(service.cold_keys_per_second),

@@ -284,7 +284,9 @@ pub fn http_call(upstream: &str, headers: &[u8], body: &[u8], timeout: Nanos) ->
     let timeout_ms = u32::try_from(timeout.0.div_ceil(Nanos::MILLISECOND.0)).unwrap_or(u32::MAX);
     // Serialised like headers: none.
     const NO_TRAILERS: [u8; 4] = [0; 4];
-    let mut token = 0;
+    // Kong's host counts from 0.
+    const NONE: u32 = u32::MAX;
+    let mut token = NONE;
     // SAFETY: the four slices and the out-pointer live through the call.
     check(unsafe {
         abi::proxy_http_call(
@@ -300,7 +302,10 @@ pub fn http_call(upstream: &str, headers: &[u8], body: &[u8], timeout: Nanos) ->
             &mut token,
         )
     })?;
-    Ok(token)
+    match token {
+        NONE => Err(HostError::Status(OK)),
+        token => Ok(token),
+    }
 }
 
 /// Makes a context the one that calls are about; fails when its stream is gone.

@@ -21,10 +21,13 @@ use crate::metrics::ServiceCount;
 use crate::plan::{LogKeys, Plan};
 use crate::reply::LocalReply;
 use crate::reply::headers::{Change, ResponseHeaders};
-use crate::units::Now;
+use crate::units::{Instant, Nanos, Now};
 
-/// How often the gauge of tracked keys is set and the table is joined again.
-const SECONDS_BETWEEN_LOOKS: u32 = 10;
+/// How long counters are kept back at least: a little less than what is between two ticks of [`Pace::Idle`].
+const BETWEEN_HAND_OVERS: Nanos = Nanos(900 * Nanos::MILLISECOND.0);
+
+/// How often the gauge of tracked keys is set and the table is joined again: about every ten seconds.
+const HANDED_OVER_BETWEEN_LOOKS: u32 = 10;
 
 /// Sets looked at for the gauge: about 10,000 instructions each, and exact up to 2,048 keys.
 const SETS_SAMPLED: u32 = 256;
@@ -40,10 +43,8 @@ pub struct Root {
     /// The rules that the request in hand meets; kept for its memory.
     met: Vec<Met>,
     pace: Pace,
-    /// Since counters were handed over.
-    elapsed_ms: u32,
-    /// Whole ones since the start, or about as many.
-    seconds: u32,
+    /// When counters were last handed over, and how often.
+    handed_over: (Instant, u32),
     /// The host's number of this root.
     number: u32,
     /// How the service is asked; `None` when there is none, or the root cannot be woken.
@@ -128,8 +129,7 @@ impl Root {
             founding: None,
             met: Vec::new(),
             pace: Pace::Idle,
-            elapsed_ms: 0,
-            seconds: 0,
+            handed_over: (Instant::default(), 0),
             number,
             link: None,
         };
@@ -200,19 +200,30 @@ impl Root {
     /// Looks for requests that have waited too long, hands counters over, and now and then looks after the table.
     pub fn on_tick(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
         let mut resumed = Vec::new();
-        self.elapsed_ms = self.elapsed_ms.saturating_add(self.pace.millis());
         if self.link.is_some() {
             resumed = self.watch(registry, told);
         }
-        if self.elapsed_ms >= Pace::Idle.millis() {
-            self.elapsed_ms = 0;
+        if self.is_time_to_hand_over() {
             registry.hand_over();
-            self.seconds = self.seconds.wrapping_add(1);
-            if self.founding.is_none() || self.seconds.is_multiple_of(SECONDS_BETWEEN_LOOKS) {
+            let (_, times) = self.handed_over;
+            if self.founding.is_none() || times.is_multiple_of(HANDED_OVER_BETWEEN_LOOKS) {
                 self.look_after_table(registry, told);
             }
         }
         resumed
+    }
+
+    /// By the clock: each change of pace sets the host's timer back, so ticks do not tell how much time has passed. Where
+    /// it cannot be read, at each tick.
+    fn is_time_to_hand_over(&mut self) -> bool {
+        let (last, times) = self.handed_over;
+        let now = self.clock.read_monotonic().map(|now| now.monotonic);
+        let since = now.map_or(BETWEEN_HAND_OVERS, |now| now.since(last));
+        if since < BETWEEN_HAND_OVERS {
+            return false;
+        }
+        self.handed_over = (now.unwrap_or(last), times.wrapping_add(1));
+        true
     }
 
     fn now(&mut self, told: &mut Told) -> Option<Now> {

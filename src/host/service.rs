@@ -16,6 +16,12 @@ use crate::pairs::Pairs;
 use crate::plan::{Plan, Service};
 use crate::units::Nanos;
 
+/// Who asks on the host that this module is for. What the shared data say of their dialect could be wrong.
+const CALLER: Caller = match cfg!(feature = "kong") {
+    true => Caller::Stream,
+    false => Caller::Root,
+};
+
 /// What one root has with its service.
 #[derive(Debug)]
 pub struct Link {
@@ -41,8 +47,8 @@ enum Waker {
 impl Link {
     /// A link that nobody waits for yet; or why there can be none.
     pub fn new(service: &Service, dialect: Dialect) -> Result<Self, Incident<'static>> {
-        let client = Client::new(service, dialect);
-        let waker = match client.caller() {
+        let client = Client::new(service, dialect, CALLER);
+        let waker = match CALLER {
             Caller::Stream if is_address(&service.cluster) => Waker::Tick,
             Caller::Stream => return Err(Incident::Upstream),
             Caller::Root => Waker::queue().map_err(|_| Incident::NoWaiting)?,

@@ -151,7 +151,11 @@ impl Actor {
         if calls.is_empty() || self.random.below(8) == 0 {
             let root = u32::try_from(self.random.below(60)).unwrap();
             let call = u32::try_from(self.random.below(60)).unwrap();
-            self.worker.answer_to(root, call, answer);
+            // Kong's host tells nobody of a stream's call but in that stream.
+            match calls.contains(&call) && self.worker.host().dialect() == Dialect::Kong {
+                true => self.worker.answer(call, answer),
+                false => self.worker.answer_to(root, call, answer),
+            }
         } else {
             let call = self.random.pick(&calls);
             self.worker.answer(call, answer);
@@ -177,9 +181,8 @@ impl Actor {
     }
 
     fn configure(&mut self) {
-        let on_envoy = self.process.borrow().dialect() == Dialect::Envoy;
         let configuration = match self.random.below(2) {
-            0 if on_envoy => self.random.pick(&WITH_LIMITER),
+            0 => self.random.pick(&WITH_LIMITER),
             _ => self.random.pick(&CONFIGURATIONS),
         };
         let root = match self.roots.last() {
@@ -279,7 +282,7 @@ impl Actor {
 
     /// A response; whoever waits still was answered by the proxy itself, and ends.
     fn respond(&mut self) {
-        if let Some(index) = self.any_stream() {
+        if let Some(index) = self.any_stream_without_calls() {
             let stream = self.streams[index];
             let flow = self.worker.host().streams[&stream].flow;
             self.worker.response_headers(stream);
@@ -290,9 +293,16 @@ impl Actor {
     }
 
     fn close(&mut self) {
-        if let Some(index) = self.any_stream() {
+        if let Some(index) = self.any_stream_without_calls() {
             self.worker.close(self.streams.swap_remove(index));
         }
+    }
+
+    /// One that can end: on Kong all of its calls have been answered, whether its client is there or not.
+    fn any_stream_without_calls(&mut self) -> Option<usize> {
+        let index = self.any_stream()?;
+        let calls = &self.worker.host().http_calls;
+        (!calls.holds(self.streams[index])).then_some(index)
     }
 
     fn any_stream(&mut self) -> Option<usize> {

@@ -137,12 +137,6 @@ fn http_call(
             Dialect::Kong if stream.is_none() && host.callback != "proxy_on_tick" => {
                 return unexpected("what a root of Kong calls for in an answer is its stream's");
             }
-            Dialect::Kong
-                if stream.is_none()
-                    && calls.under_way.values().any(|call| call.stream.is_none()) =>
-            {
-                return unexpected("a root of Kong leaks but for one call at a time");
-            }
             Dialect::Kong => calls.begun,
         };
         calls.begun += 1;

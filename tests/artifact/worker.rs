@@ -239,11 +239,11 @@ impl Worker {
         self.answer_to(known.root, call, answer);
         let host = self.store.data_mut();
         host.http_calls.answered = None;
-        if let Some(stream) = known
-            .stream
-            .filter(|stream| !host.http_calls.holds(*stream))
+        let is_free = |stream: &u32| !host.http_calls.holds(*stream);
+        if let Some(number) = known.stream.filter(is_free)
+            && let Some(stream) = host.streams.get_mut(&number)
         {
-            host.streams.get_mut(&stream).unwrap().flow = Flow::Going;
+            stream.flow = Flow::Going;
         }
     }
 

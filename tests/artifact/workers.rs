@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::host::{At, Script};
 use crate::process::Process;
 use crate::request::Request;
-use crate::scene::{ONE_AN_HOUR, PER_CLIENT, Scene};
+use crate::scene::{ONE_AN_HOUR, PER_CLIENT, SECOND, Scene};
 use crate::shared_data::Dialect;
 use crate::worker::Worker;
 
@@ -149,10 +149,7 @@ fn a_refusal_ends_when_it_said() {
     let refusal = scene.exchange(&request).reply.unwrap();
     assert_eq!(refusal.status, 429);
     assert_eq!(refusal.headers.text("retry-after"), "720");
-    scene
-        .process
-        .borrow_mut()
-        .advance(720 * crate::scene::SECOND - 1);
+    scene.process.borrow_mut().advance(720 * SECOND - 1);
     assert!(!scene.exchange(&request).admitted());
     scene.process.borrow_mut().advance(1);
     assert!(scene.exchange(&request).admitted());
@@ -167,8 +164,8 @@ fn a_clock_that_steps_back_refunds_nothing() {
         scene.admit(5, &request);
         {
             let mut process = scene.process.borrow_mut();
-            process.realtime -= 60 * crate::scene::SECOND;
-            process.monotonic -= 60 * crate::scene::SECOND;
+            process.realtime -= 60 * SECOND;
+            process.monotonic -= 60 * SECOND;
         }
         assert!(!scene.exchange(&request).admitted(), "{algorithm}");
     }
@@ -188,8 +185,11 @@ fn the_same_metrics_are_defined_once_in_a_vm() {
 fn a_founding_that_was_evicted_comes_back_as_it_was() {
     let mut scene = Scene::on(Dialect::Kong, ONE_AN_HOUR);
     scene.process.borrow_mut().shared_data.forget();
-    // It is looked after every ten ticks.
-    (0..10).for_each(|_| scene.worker.tick(scene.root));
+    // It is looked after every ten seconds.
+    for _ in 0..10 {
+        scene.process.borrow_mut().advance(SECOND);
+        scene.worker.tick(scene.root);
+    }
     let (mut later, root) = scene.second_worker(ONE_AN_HOUR);
     scene.admit(1, &Request::get("/"));
     assert!(!later.exchange(root, &Request::get("/")).admitted());

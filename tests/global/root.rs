@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use weir::engine::{Asked, Incidents, Met};
 use weir::facts::{Facts, Source, Unreadable};
+use weir::global::caller::Caller;
 use weir::global::client::{Client, Parks, Turn};
 use weir::global::exchange::Books;
 use weir::global::lease::pots::Stats;
@@ -91,7 +92,7 @@ pub const WATCHING: u64 = 10 * MILLI;
 impl Root {
     pub fn new(at: At, plan: Plan, data: &mut impl weir::local::store::SharedData) -> Self {
         let service = plan.service.as_ref().unwrap();
-        let client = Client::new(service, Dialect::ZeroOverwrites);
+        let client = Client::new(service, Dialect::ZeroOverwrites, Caller::Root);
         let mut limiter = Limiter::new(plan);
         limiter.join(&Founding::join(data, [7; 16]).unwrap());
         Self {

@@ -26,7 +26,7 @@ impl World {
         let dialect = Dialect::ZeroOverwrites;
         let service = plan.service.as_ref().unwrap();
         Self {
-            clients: [0, 1].map(|_| Client::new(service, dialect)),
+            clients: [0, 1].map(|_| Client::new(service, dialect, Caller::Root)),
             plan,
             data: Memory::new(dialect),
             stats: Stats::default(),

@@ -44,7 +44,8 @@ fn another_folder_and_home_make_the_same_bytes() {
         .env("TZ", "Pacific/Kiritimati")
         .envs(time.map(|time| ("SOURCE_DATE_EPOCH", time)))
         // What somebody set for builds of other things.
-        .env("RUSTFLAGS", "-Copt-level=0"));
+        .env("RUSTFLAGS", "-Copt-level=0")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0"));
 
     let theirs = files(&sources.join("dist"));
     assert_eq!(summed(&theirs), theirs.keys().collect::<Vec<_>>());

@@ -19,6 +19,18 @@ pub fn of_rule(rule: &str, count: Count) -> String {
     format!("weir.rule.{rule}.{suffix}")
 }
 
+/// The name of a metric on Kong, whose Prometheus plugin writes names as they are, and Prometheus reads none with a dot.
+///
+/// The rule is at the end, since what `metrics.label_patterns` find ends the name there.
+#[must_use]
+pub fn on_kong(name: &str) -> String {
+    let of_rule = name.strip_prefix("weir.rule.");
+    match of_rule.and_then(|rest| rest.rsplit_once('.')) {
+        Some((rule, count)) => format!("weir_rule_{count}.rule.{rule}"),
+        None => name.replace('.', "_"),
+    }
+}
+
 /// Name of the gauge of keys that owe something, of the whole proxy.
 pub const ENTRIES: &str = "weir.store.entries";
 
@@ -205,5 +217,12 @@ mod tests {
                 ("weir.store.corrupt", 4),
             ]
         );
+    }
+
+    #[test]
+    fn names_on_kong_have_no_dot_before_the_label() {
+        let rule = on_kong(&of_rule("a.rule.b-c", Count::Allowed));
+        assert_eq!(rule, "weir_rule_allowed.rule.a.rule.b-c");
+        assert_eq!(on_kong(BREAKER), "weir_limiter_breaker");
     }
 }

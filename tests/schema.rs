@@ -12,9 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jsonschema::Validator;
+use regex_lite::Regex;
 use serde_json::{Value, json};
 use weir::config::check::{Variable, check, parse};
 use weir::config::schema::{Dialect, schema};
+use weir::decision::Count;
+use weir::metrics::{self, of_rule, on_kong};
 
 /// Broken documents that only the parser refuses: for what fields mean together, for names that are there twice or
 /// reserved, or for what is inside a text.
@@ -243,8 +246,25 @@ fn the_command_writes_both() {
         serde_json::from_slice(&output.stdout).unwrap()
     };
     assert_eq!(written(&[]), schema(Dialect::Draft2020));
+    let metadata = written(&["--kong"]);
+    assert_eq!(metadata["config_schema"], schema(Dialect::Draft4));
+    let patterns = metadata["metrics"]["label_patterns"].as_array().unwrap();
     assert_eq!(
-        written(&["--kong"]),
-        json!({ "config_schema": schema(Dialect::Draft4) })
+        patterns
+            .iter()
+            .map(|each| &each["label"])
+            .collect::<Vec<_>>(),
+        ["rule"]
     );
+    // As Kong's Prometheus plugin reads them: of a filter that is called after `weir.wasm`.
+    let rule = Regex::new(patterns[0]["pattern"].as_str().unwrap()).unwrap();
+    let metric = on_kong(&of_rule("per-client.v2", Count::Limited));
+    let found = rule.captures(&metric).unwrap();
+    assert_eq!(found.get(1).unwrap().end(), metric.len());
+    assert_eq!(
+        &metric[..found.get(1).unwrap().start()],
+        "weir_rule_limited"
+    );
+    assert_eq!(&found[2], "per-client.v2");
+    assert!(rule.captures(&on_kong(metrics::ENTRIES)).is_none());
 }

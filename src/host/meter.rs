@@ -60,7 +60,10 @@ impl Registry {
         if let Some(known) = self.place(&name) {
             return Ok(known);
         }
-        let id = call::define_metric(kind, &name)?;
+        let id = match cfg!(feature = "kong") {
+            true => call::define_metric(kind, &metrics::on_kong(&name))?,
+            false => call::define_metric(kind, &name)?,
+        };
         self.metrics.push(Metric {
             name,
             id,

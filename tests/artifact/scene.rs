@@ -5,6 +5,7 @@ use crate::process::{Process, Shared};
 use crate::request::Request;
 use crate::shared_data::Dialect;
 use crate::worker::{Exchange, Root, Worker};
+use weir::metrics::on_kong;
 
 /// One second in nanoseconds.
 pub const SECOND: u64 = 1_000_000_000;
@@ -73,6 +74,10 @@ impl Scene {
         self.worker.tick(self.root);
         self.worker.take_trace();
         self.worker.restore_trace(trace);
-        self.process.borrow().metrics.value(name)
+        let process = self.process.borrow();
+        match process.dialect() {
+            Dialect::Envoy => process.metrics.value(name),
+            Dialect::Kong => process.metrics.value(&on_kong(name)),
+        }
     }
 }

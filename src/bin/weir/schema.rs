@@ -13,7 +13,10 @@ use crate::arguments::Schema;
 /// What could not be written.
 pub fn run(arguments: &Schema) -> io::Result<ExitCode> {
     let written = if arguments.kong {
-        serde_json::json!({ "config_schema": schema(Dialect::Draft4) })
+        serde_json::json!({
+            "config_schema": schema(Dialect::Draft4),
+            "metrics": { "label_patterns": [{ "label": "rule", "pattern": RULE }] },
+        })
     } else {
         schema(Dialect::Draft2020)
     };
@@ -22,3 +25,7 @@ pub fn run(arguments: &Schema) -> io::Result<ExitCode> {
     writeln!(out)?;
     Ok(ExitCode::SUCCESS)
 }
+
+/// Finds the rule in the name of a metric ([`weir::metrics::on_kong`]). Kong takes the second group for the label's
+/// value, and cuts the name where the first begins.
+const RULE: &str = r"(\.rule\.(.+))$";

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::client::get;
 use crate::cluster::minute;
 use crate::proxy::{self, Envoy, Host, module, repository};
 use crate::readme::{block, comparable, steady, steps};
@@ -15,7 +16,7 @@ use crate::service::Service;
 async fn the_smallest_configuration_does_what_the_front_page_shows() {
     let readme = read("README.md");
     for host in proxy::everywhere() {
-        follow(&readme, &host, "envoy/bootstrap.yaml").await;
+        follow(&readme, &host, &configuration("envoy/bootstrap.yaml")).await;
     }
 }
 
@@ -24,18 +25,23 @@ async fn the_smallest_configuration_does_what_the_front_page_shows() {
 async fn loans_api_does_what_its_readme_shows() {
     let readme = read("examples/loans-api/README.md");
     for host in proxy::everywhere() {
-        let log = follow(&readme, &host, "examples/loans-api/envoy.yaml").await;
+        let log = follow(
+            &readme,
+            &host,
+            &configuration("examples/loans-api/envoy.yaml"),
+        )
+        .await;
         assert_eq!(refusal_logged(&log), refusal_logged(&readme));
     }
 }
 
 /// Types everything that a README shows, to an Envoy with this configuration; gives its log.
-async fn follow(readme: &str, host: &Host, path: &str) -> String {
+pub async fn follow(readme: &str, host: &Host, yaml: &str) -> String {
     let steps = steps(readme);
     assert!(!steps.is_empty());
     // Where a command takes a second, tokens come back meanwhile: what it prints is right, but another.
     let told = async || {
-        let envoy = start(host, path).await;
+        let envoy = host.start_static(yaml).await;
         let addresses = [
             ("localhost:10000", envoy.address.to_string()),
             ("localhost:9901", envoy.admin.to_string()),
@@ -148,6 +154,24 @@ fn the_way_to_a_shared_quota_shows_what_is_run() {
     assert_eq!(shown, clusters.lines().collect::<Vec<_>>());
 }
 
+/// Appended to a bootstrap, the tags make one metric of what all rules count, with the rule as its label.
+#[tokio::test]
+async fn the_tags_make_a_label_of_the_rule() {
+    let yaml = configuration("envoy/bootstrap.yaml") + &read("envoy/stats-tags.yaml");
+    for host in proxy::everywhere() {
+        let envoy = host.start_static(&yaml).await;
+        envoy.connect().await.send(get("/")).await;
+        proxy::until("the counter", async || {
+            let metrics = envoy.ask("/stats/prometheus").await;
+            assert!(!metrics.contains("weir_rule_per_client"), "{metrics}");
+            metrics
+                .contains("\nweir_rule_allowed{rule=\"per-client\"} 1\n")
+                .then_some(())
+        })
+        .await;
+    }
+}
+
 /// An alert on a metric that does not exist never fires.
 #[tokio::test]
 async fn alerts_are_on_metrics_that_exist() {
@@ -172,8 +196,12 @@ async fn start(host: &Host, path: &str) -> Envoy {
 
 /// A file of the repository, for ports of its own and with the module under test.
 pub fn configuration(path: &str) -> String {
-    read(path)
-        .replace("port_value: 10000", "port_value: 0")
+    placed(&read(path))
+}
+
+/// A configuration for ports of its own and with the module under test.
+pub fn placed(yaml: &str) -> String {
+    yaml.replace("port_value: 10000", "port_value: 0")
         .replace("port_value: 9901", "port_value: 0")
         .replace("dist/weir.wasm", module().to_str().unwrap())
 }

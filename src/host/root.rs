@@ -200,10 +200,15 @@ impl Root {
     /// Looks for requests that have waited too long, hands counters over, and now and then looks after the table.
     pub fn on_tick(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
         let mut resumed = Vec::new();
-        if self.link.is_some() {
-            resumed = self.watch(registry, told);
-        }
-        if self.is_time_to_hand_over() {
+        let now = match self.link {
+            Some(_) => {
+                let now = self.now_for_service(told);
+                resumed = self.watch(now, registry, told);
+                now
+            }
+            None => self.clock.read_monotonic().ok(),
+        };
+        if self.is_time_to_hand_over(now) {
             registry.hand_over();
             let (_, times) = self.handed_over;
             if self.founding.is_none() || times.is_multiple_of(HANDED_OVER_BETWEEN_LOOKS) {
@@ -215,11 +220,10 @@ impl Root {
 
     /// By the clock: each change of pace sets the host's timer back, so ticks do not tell how much time has passed. Where
     /// it cannot be read, at each tick.
-    fn is_time_to_hand_over(&mut self) -> bool {
+    fn is_time_to_hand_over(&mut self, now: Option<Now>) -> bool {
         let (last, times) = self.handed_over;
-        let now = self.clock.read_monotonic().map(|now| now.monotonic);
-        let since = now.map_or(BETWEEN_HAND_OVERS, |now| now.since(last));
-        if since < BETWEEN_HAND_OVERS {
+        let now = now.map(|now| now.monotonic);
+        if now.is_some_and(|now| now.since(last) < BETWEEN_HAND_OVERS) {
             return false;
         }
         self.handed_over = (now.unwrap_or(last), times.wrapping_add(1));

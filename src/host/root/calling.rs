@@ -74,7 +74,8 @@ impl Root {
         };
         link.woken();
         self.set_pace(Pace::Watching);
-        self.ask(registry, told)
+        let now = self.now_for_service(told);
+        self.ask(now, registry, told)
     }
 
     /// Reads the answer to call number `number`, whose callback is running.
@@ -111,15 +112,14 @@ impl Root {
         let mut resumed = self.serve(round, now, registry, told);
         // A call that is made here would be the stream's whose answer this is.
         if caller == Caller::Root {
-            resumed.extend(self.ask(registry, told));
+            resumed.extend(self.ask(now, registry, told));
         }
         resumed
     }
 
     /// Asks for what is needed, unless the service is to be left alone: then nobody waits for it.
     #[inline(never)]
-    fn ask(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
-        let now = self.now_for_service(told);
+    fn ask(&mut self, now: Option<Now>, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
         if !self.is_asking(now.unwrap_or_default().monotonic) {
             return Vec::new();
         }
@@ -193,14 +193,18 @@ impl Root {
 
     /// Looks for who can be served meanwhile or has waited too long, and asks for who needs it.
     #[inline(never)]
-    pub(super) fn watch(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
+    pub(super) fn watch(
+        &mut self,
+        now: Option<Now>,
+        registry: &mut Registry,
+        told: &mut Told,
+    ) -> Vec<Resumed> {
         if let Some(link) = self.link.as_mut().filter(|link| link.is_waking()) {
             // In case the message that was to wake the root is lost.
             link.woken();
         }
-        let now = self.now_for_service(told);
         let mut resumed = self.serve(Round::default(), now, registry, told);
-        resumed.extend(self.ask(registry, told));
+        resumed.extend(self.ask(now, registry, told));
         if let Some(link) = &self.link
             && link.client.is_idle(now.unwrap_or_default().monotonic)
         {

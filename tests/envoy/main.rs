@@ -35,6 +35,7 @@ mod faults;
 mod global;
 mod handover;
 mod harness;
+mod install;
 mod keys;
 mod leases;
 mod limits;

@@ -103,6 +103,28 @@ async fn a_proxy_does_not_run_another_module_than_the_digest_says() {
     }
 }
 
+/// A proxy without the code takes any configuration for it, and refuses every request once it knows better; one that
+/// has the code refuses the configuration, as with a file.
+#[tokio::test]
+async fn a_bad_configuration_is_refused_where_the_code_is_there() {
+    let module = proxy::module();
+    let site = document::file_server(&module);
+    let server = proxy::newest().start_static(&site.to_string()).await;
+    let digest = sha256(&module);
+    let bad = document::per_client(&json!([{ "requests": 1, "per": "0s" }]));
+    for host in proxy::everywhere() {
+        let unlucky = Listener::new(&bad).fetched(server.address, &digest);
+        let envoy = host.start(unlucky).await;
+        assert_eq!(envoy.connect().await.send(get("/")).await.status, 503);
+        let mut envoy = host
+            .start(one_a_day().fetched(server.address, &digest))
+            .await;
+        assert_eq!(envoy.reload_refused(&bad).await.len(), 1);
+        let statuses = envoy.connect().await.statuses(2, || get("/")).await;
+        assert_eq!(statuses, [200, 429]);
+    }
+}
+
 async fn pulled() -> Image {
     let registry = Registry::start().await;
     registry.push("weir:pulled");

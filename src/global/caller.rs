@@ -1,5 +1,7 @@
 //! What the host allows of those who wait for the rate limit service.
 
+use std::net::Ipv6Addr;
+
 /// Who asks the service for requests that wait: what the host allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Caller {
@@ -18,12 +20,19 @@ pub fn is_address(upstream: &str) -> bool {
     if let Some(path) = upstream.strip_prefix("unix:") {
         return !path.is_empty();
     }
-    match upstream.rsplit_once(':') {
-        Some((host, port)) if !upstream.ends_with(']') => {
-            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    let (is_host, rest) = match upstream.strip_prefix('[') {
+        Some(inner) => {
+            let (address, rest) = inner.split_once(']').unwrap_or((inner, "]"));
+            (address.parse::<Ipv6Addr>().is_ok(), rest)
         }
-        _ => !upstream.is_empty(),
-    }
+        None => {
+            let end = upstream.find(':').unwrap_or(upstream.len());
+            let (host, rest) = upstream.split_at_checked(end).unwrap_or(("", ""));
+            (!host.is_empty() && !host.contains(['/', '?']), rest)
+        }
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    is_host && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
 #[cfg(test)]
@@ -52,6 +61,14 @@ mod tests {
             "quotas:65536",
             "quotas:http",
             "unix:",
+            "http://quotas:80",
+            "2001:db8::5:8080",
+            "::1",
+            "a:b:80",
+            "[::1",
+            "[quotas]:80",
+            "[::1]80",
+            "quotas?:80",
         ] {
             assert!(!is_address(upstream), "{upstream}");
         }

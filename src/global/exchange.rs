@@ -177,10 +177,6 @@ impl Exchange {
     pub fn begun(&mut self, number: u32, asks: Vec<Asking>, sent: Instant) {
         match self.calls.iter_mut().find(|call| call.number == number) {
             None => self.calls.push(Call { number, sent, asks }),
-            // The answer is about the stream that has made the call last.
-            Some(call) if self.parking.caller() == Caller::Stream => {
-                *call = Call { number, sent, asks };
-            }
             // An answer could be to either, so neither will have as many parts as were asked.
             Some(call) => call.asks.extend(asks),
         }

@@ -117,6 +117,7 @@ impl Root {
                 return None;
             }
         };
+        told.reconfigured();
         let (meter, failed) = Meter::new(&plan, registry);
         if failed.is_some() {
             told.tell(Incident::Metric);

@@ -17,7 +17,7 @@ use crate::plan::{Plan, Service};
 use crate::units::Nanos;
 
 /// Who asks on the host that this module is for. What the shared data say of their dialect could be wrong.
-const CALLER: Caller = match cfg!(feature = "kong") {
+pub const CALLER: Caller = match cfg!(feature = "kong") {
     true => Caller::Stream,
     false => Caller::Root,
 };

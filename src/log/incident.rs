@@ -49,6 +49,11 @@ impl Told {
         Self(0)
     }
 
+    /// Forgets what was told of a configuration: another has begun.
+    pub const fn reconfigured(&mut self) {
+        self.0 &= !OF_CONFIGURATION;
+    }
+
     /// The line about an incident, if it is the first of its kind.
     #[must_use]
     pub fn line(&mut self, incident: Incident<'_>) -> Option<String> {
@@ -62,6 +67,9 @@ impl Told {
         Some(format!("weir: {what}{details}; each worker says this once"))
     }
 }
+
+/// The kinds that a configuration brings about: from [`Incident::Disagrees`] to [`Incident::NoGlobalRule`].
+const OF_CONFIGURATION: u32 = 0b1_1111_1000_0000;
 
 impl Incident<'_> {
     /// A number of its own, below 32.
@@ -124,10 +132,15 @@ impl Incident<'_> {
                 format!("status {status}")
             }
             Self::Service(wire::Fault::Status(status), cluster) => {
-                format!("status {status} from cluster \"{cluster}\"")
+                format!("status {status} from cluster \"{cluster}\", so on_error decides")
             }
-            Self::Service(fault, cluster) => format!("{}, cluster \"{cluster}\"", fault.kind()),
-            Self::NoCluster(cluster) => format!("the proxy has no cluster \"{cluster}\""),
+            Self::Service(fault, cluster) => {
+                let kind = fault.kind();
+                format!("{kind}, cluster \"{cluster}\", so on_error decides")
+            }
+            Self::NoCluster(cluster) => {
+                format!("the proxy has no cluster \"{cluster}\": mend \"limiter.cluster\"")
+            }
             Self::Unmatched(plan, question) => {
                 let keys = question.descriptor.entries().map(|(key, _)| key);
                 let keys = keys.collect::<Vec<_>>().join(", ");
@@ -183,38 +196,48 @@ mod tests {
             Incident::NoGlobalRule,
             Incident::NoWaiting,
             Incident::Upstream,
+            Incident::Service(wire::Fault::Status(500), "limits"),
+            Incident::Service(wire::Fault::Body, "limits"),
+            Incident::Service(wire::Fault::Count, "limits"),
+            Incident::Service(wire::Fault::Item, "limits"),
+            Incident::Unmatched(&plan(), &Question::default()),
+            Incident::Disagrees(&plan(), &Question::default(), COUNTER),
         ] {
-            assert!(told.line(other).is_some());
-            assert!(told.line(other).is_none());
+            assert!(told.line(other).is_some(), "{other:?}");
+            assert!(told.line(other).is_none(), "{other:?}");
         }
+        told.reconfigured();
+        assert!(told.line(Incident::NoCluster("other")).is_some());
+        assert!(told.line(host).is_none());
     }
+
+    const COUNTER: Counter = Counter {
+        limit: 20,
+        per: Some(Nanos(60 * Nanos::SECOND.0)),
+        remaining: None,
+        reset: None,
+    };
 
     #[test]
     fn a_line_about_the_limiter_says_which_and_of_what() {
         let (plan, mut question) = (plan(), Question::default());
         question.descriptor.push("x-tenant", b"acme");
-        let counter = Counter {
-            limit: 20,
-            per: Some(Nanos(60 * Nanos::SECOND.0)),
-            remaining: None,
-            reset: None,
-        };
         let line = |incident| Told::new().line(incident).unwrap();
         for (incident, details) in [
             (
                 Incident::Service(wire::Fault::Status(401), "limits"),
-                r#"(status 401 from cluster "limits")"#,
+                r#"(status 401 from cluster "limits", so on_error decides)"#,
             ),
             (
                 Incident::NoCluster("dead"),
-                r#"(the proxy has no cluster "dead")"#,
+                r#"(the proxy has no cluster "dead": mend "limiter.cluster")"#,
             ),
             (
                 Incident::Unmatched(&plan, &question),
                 r#"(rule "per-client": domain "default", descriptor x-tenant)"#,
             ),
             (
-                Incident::Disagrees(&plan, &question, counter),
+                Incident::Disagrees(&plan, &question, COUNTER),
                 r#"(rule "per-client": 20 per 60 s, not 20 per 1 s)"#,
             ),
         ] {

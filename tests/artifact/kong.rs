@@ -3,7 +3,7 @@
 use crate::calls::check_trace;
 use crate::http_calls::CallAnswer;
 use crate::request::Request;
-use crate::scene::{ONE_AN_HOUR, Scene};
+use crate::scene::{ONE_AN_HOUR, SECOND, Scene};
 use crate::service::{LEASED, PER_REQUEST, from, on_error, told};
 use crate::shared_data::Dialect;
 
@@ -61,13 +61,17 @@ fn a_request_that_nobody_answers_is_decided_about_without() {
     }
 }
 
+/// No time-out of a call counts what looking a name up takes.
 #[test]
-fn a_request_whose_call_cannot_be_begun_does_not_wait() {
-    let nowhere = PER_REQUEST.replace(r#""cluster": "ratelimit""#, r#""cluster": "elsewhere""#);
-    let mut scene = scene(&nowhere);
-    assert!(scene.exchange(&from(1)).admitted());
-    assert_eq!(scene.metric("weir.limiter.errors.unreachable"), 1);
-    assert_eq!(scene.metric("weir.limiter.parked"), 0);
+fn an_answer_that_comes_very_late_decides_all_the_same() {
+    let mut scene = scene(&on_error("deny"));
+    let streams = [scene.park(&from(1)), scene.park(&from(2))];
+    let calls = scene.calls();
+    scene.process.borrow_mut().advance(30 * SECOND);
+    scene.park(&from(3));
+    scene.worker.answer(calls[0], CallAnswer::failed("timeout"));
+    scene.worker.answer(calls[1], told(&[Some(41)]));
+    assert_eq!(scene.end(&streams), [false, true]);
 }
 
 /// Kong's host stops the instance at a port that is none.

@@ -63,10 +63,26 @@ impl Exchange {
         self.ask_for_requests(most_asks(service))
     }
 
-    /// Forgets calls whose answers a host has forgotten: it owes them for twice as long as they may take.
+    /// Forgets calls whose answers a host has forgotten: it owes them for twice as long as they may take. Not those that
+    /// streams have made for themselves: looking a name up counts for no time-out there, and the stream goes on at the
+    /// answer, however late, whether it is known or not.
     fn forget(&mut self, service: &Service, now: Instant) {
         let longest = 2 * service.timeout.0 + Nanos::SECOND.0;
-        self.calls.retain(|call| now.since(call.sent).0 < longest);
+        let caller = self.parking.caller();
+        self.calls.retain(|call| {
+            let is_owed = caller == Caller::Stream && call.is_of_stream();
+            is_owed || now.since(call.sent).0 < longest
+        });
+    }
+
+    /// Forgets a stream that has gone, and with it the calls that it made for itself.
+    pub fn leave(&mut self, stream: u32) {
+        self.parking.leave(stream);
+        if self.parking.caller() == Caller::Stream {
+            let is_of =
+                |asking: &Asking| matches!(asking.purpose, Purpose::Request(of, _) if of == stream);
+            self.calls.retain(|call| !call.asks.iter().any(is_of));
+        }
     }
 
     fn ask_for_requests(&mut self, most: usize) -> Vec<Asking> {

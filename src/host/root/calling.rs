@@ -2,7 +2,7 @@
 
 use super::super::call::{self, HostError, Level};
 use super::super::meter::Registry;
-use super::super::service::{self, Link};
+use super::super::service::{self, CALLER, Link};
 use super::super::shared::Shared;
 use super::{Pace, Resumed, Root};
 use crate::global::breaker;
@@ -59,10 +59,10 @@ impl Root {
         let Some(link) = &mut self.link else {
             return false;
         };
-        let parking = &mut link.client.exchange.parking;
-        let is_asked = !parking.is_unasked(stream);
+        let exchange = &mut link.client.exchange;
+        let is_asked = !exchange.parking.is_unasked(stream);
         if !is_asked {
-            parking.leave(stream);
+            exchange.leave(stream);
         }
         is_asked
     }
@@ -99,7 +99,10 @@ impl Root {
         let (mut round, mut stats, mut shared) = (Round::default(), Stats::default(), Shared);
         let mut books = books(&self.limiter, &mut shared, now, &mut stats);
         let (heard, change) = client.answered(number, read, &mut round, service, &mut books);
-        self.take_note(change, heard.fault, registry, told);
+        if let Some(fault) = heard.fault {
+            told.tell(Incident::Service(fault, &service.cluster));
+        }
+        self.take_note(change, heard.fault, registry);
         self.meter.record_latency(heard.took, registry);
         let plan = self.limiter.plan();
         if let Some(question) = &heard.unmatched {
@@ -157,11 +160,13 @@ impl Root {
             }
             // No such cluster, no healthy host in it, or a circuit breaker of the proxy's own.
             Err(refused) => {
-                if refused == HostError::BadArgument {
-                    told.tell(Incident::NoCluster(&service.cluster));
-                }
                 let change = client.not_begun(turn, asks, service, &mut books);
-                self.take_note(change, Some(Fault::Unreachable), registry, told);
+                let cluster = &service.cluster;
+                told.tell(match refused {
+                    HostError::BadArgument => Incident::NoCluster(cluster),
+                    _ => Incident::Service(Fault::Unreachable, cluster),
+                });
+                self.take_note(change, Some(Fault::Unreachable), registry);
             }
         }
         self.meter.count_pots(&stats, registry);
@@ -174,7 +179,6 @@ impl Root {
         change: Option<breaker::Change>,
         fault: Option<Fault>,
         registry: &mut Registry,
-        told: &mut Told,
     ) {
         if let Some(change) = change {
             self.meter.record_breaker(change.state(), registry);
@@ -185,9 +189,6 @@ impl Root {
         if let Some(fault) = fault {
             self.meter
                 .count_service(ServiceCount::of(fault), 1, registry);
-            if let Some(service) = &self.limiter.plan().service {
-                told.tell(Incident::Service(fault, &service.cluster));
-            }
         }
     }
 
@@ -231,8 +232,7 @@ impl Root {
     /// Begins to tick, as often as a root must that gets no other chance to ask: where streams ask for themselves, the
     /// host lets it be set once.
     pub(super) fn begin_to_tick(&mut self) {
-        let link = self.link.as_ref();
-        if link.is_some_and(|link| link.client.caller() == Caller::Stream) {
+        if CALLER == Caller::Stream && self.limiter.plan().service.is_some() {
             self.pace = Pace::Watching;
         }
         // Without ticks requests are limited all the same, and nobody counts them.

@@ -202,7 +202,7 @@ impl Root {
     /// Forgets a stream that has gone.
     pub fn on_gone(&mut self, stream: u32) {
         if let Some(link) = &mut self.link {
-            link.client.exchange.parking.leave(stream);
+            link.client.exchange.leave(stream);
         }
     }
 

@@ -169,7 +169,7 @@ impl Breaker {
         }
     }
 
-    /// The state in one number, for a gauge or a shared value; a closed breaker that knows nothing is 0.
+    /// The state in one number, for a shared value; a closed breaker that knows nothing is 0.
     #[must_use]
     pub const fn encode(&self) -> u64 {
         let [in_row, calls, failed] = [self.in_row, self.calls, self.failed];

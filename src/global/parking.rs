@@ -203,7 +203,7 @@ impl Parking {
         round.at = at + 1;
     }
 
-    /// Whether it waits for anything that nobody has asked.
+    /// Whether it waits for anything that no answer is going to tell: nobody has asked it, or it could not be asked.
     #[must_use]
     pub fn is_unasked(&self, stream: u32) -> bool {
         let parked = self.place(stream).and_then(|at| self.parked.get(at));

@@ -56,8 +56,8 @@ impl Exchange {
         (asks, servable)
     }
 
-    /// What the next call of the only stream that has not asked yet is to ask; nothing else goes with it, since its
-    /// client may not wait for the answer.
+    /// What the next call of a stream that has just been parked is to ask; nothing else goes with it, since its client may
+    /// not wait for the answer. It is the only one with anything unasked: another that cannot ask does not stay parked.
     pub fn prepare_for_stream(&mut self, service: &Service, now: Instant) -> Vec<Asking> {
         self.forget(service, now);
         self.ask_for_requests(most_asks(service))

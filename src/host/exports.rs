@@ -147,12 +147,12 @@ extern "C" fn proxy_on_queue_ready(root: u32, _queue: u32) {
 extern "C" fn proxy_on_http_call_response(
     root: u32,
     call: u32,
-    _headers: usize,
+    fields: usize,
     body_len: usize,
     _trailers: usize,
 ) {
     with_root(root, |root, metrics, told| {
-        root.on_reply(call, body_len, metrics, told)
+        root.on_reply(call, fields, body_len, metrics, told)
     });
 }
 
@@ -169,7 +169,7 @@ fn with_root(root: u32, act: impl FnOnce(&mut Root, &mut Registry, &mut Told) ->
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end: u32) -> u32 {
+extern "C" fn proxy_on_request_headers(context: u32, fields: usize, _end: u32) -> u32 {
     with_vm(CONTINUE, |vm| {
         let Some(Context::Stream { root, .. }) = vm.contexts.get_mut(context) else {
             return CONTINUE;
@@ -178,7 +178,7 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end: u32)
         let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) else {
             return CONTINUE;
         };
-        match root.on_request(context, &mut vm.metrics, &mut vm.told) {
+        match root.on_request(context, fields, &mut vm.metrics, &mut vm.told) {
             Verdict::Pass(None) => CONTINUE,
             Verdict::Pass(Some(headers)) => {
                 vm.contexts.show(context, headers);

@@ -5,12 +5,21 @@ use crate::facts::{Source, Unreadable};
 
 /// The current request.
 #[derive(Clone, Copy, Debug)]
-pub struct CurrentRequest;
+pub struct CurrentRequest {
+    /// How many header fields it has, as the host counts them.
+    pub fields: usize,
+}
+
+/// It has more header fields than can be read.
+const TOO_MANY_FIELDS: Unreadable = Unreadable(-1);
 
 impl Source for CurrentRequest {
     const APPENDS_PEER: bool = !cfg!(feature = "kong");
 
     fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
+        if !call::is_readable(self.fields) {
+            return Err(TOO_MANY_FIELDS);
+        }
         call::read_header_map(Map::Request).map_err(unreadable)
     }
 

@@ -1,26 +1,27 @@
 //! One configured plugin in one VM.
 
 mod calling;
+mod replying;
 mod waiting;
 
-use super::call::{self, Buffer, Level, Map};
+pub use replying::show;
+use replying::{conclude, refuse_fields};
+
+use super::call::{self, Buffer, Level};
 use super::clock::Clock;
 use super::meter::{Meter, Registry};
 use super::request::CurrentRequest;
 use super::service::Link;
 use super::shared::Shared;
 use crate::config;
-use crate::decision::{Count, Decision};
+use crate::decision::Count;
 use crate::engine::{Asked, Incidents, Met};
 use crate::facts::Facts;
-use crate::key;
 use crate::limiter::{Answer, Limiter, Request};
 use crate::local::store::{Fault, Founding};
-use crate::log::{self, Incident, RefusalLines, Told};
+use crate::log::{Incident, RefusalLines, Told};
 use crate::metrics::ServiceCount;
-use crate::plan::{LogKeys, Plan};
-use crate::reply::LocalReply;
-use crate::reply::headers::{Change, ResponseHeaders};
+use crate::reply::headers::ResponseHeaders;
 use crate::units::{Instant, Nanos, Now};
 
 /// How long counters are kept back at least: a little less than what is between two ticks of [`Pace::Idle`].
@@ -47,6 +48,8 @@ pub struct Root {
     handed_over: (Instant, u32),
     /// The host's number of this root.
     number: u32,
+    /// Whether refusals are sent without a body: Kong's host loses those that have one, after an answer that has none.
+    is_bare: bool,
     /// How the service is asked; `None` when there is none, or the root cannot be woken.
     link: Option<Link>,
 }
@@ -132,6 +135,7 @@ impl Root {
             pace: Pace::Idle,
             handed_over: (Instant::default(), 0),
             number,
+            is_bare: false,
             link: None,
         };
         if let Err(incident) = root.join() {
@@ -147,8 +151,14 @@ impl Root {
     }
 
     /// Answers the request of stream number `stream`, whose callback is running.
-    pub fn on_request(&mut self, stream: u32, registry: &mut Registry, told: &mut Told) -> Verdict {
-        let mut request = CurrentRequest;
+    pub fn on_request(
+        &mut self,
+        stream: u32,
+        fields: usize,
+        registry: &mut Registry,
+        told: &mut Told,
+    ) -> Verdict {
+        let mut request = CurrentRequest { fields };
         let mut facts = Facts::new(&mut request);
         let mut met = std::mem::take(&mut self.met);
         let meter = &self.meter;
@@ -157,7 +167,9 @@ impl Root {
         if let Some(fault) = unreadable {
             told.tell(Incident::Facts(fault));
         }
-        let verdict = if met.is_empty() {
+        let verdict = if unreadable.is_some() && !call::is_readable(fields) {
+            refuse_fields(told)
+        } else if met.is_empty() {
             Verdict::Pass(None)
         } else {
             let now = self.now(told);
@@ -193,7 +205,16 @@ impl Root {
             self.meter.count_service(ServiceCount::Alone, 1, registry);
         }
         let lines = &mut self.lines;
-        let verdict = conclude(answer, now, &self.meter, lines, facts, registry, told);
+        let verdict = conclude(
+            answer,
+            now,
+            false,
+            &self.meter,
+            lines,
+            facts,
+            registry,
+            told,
+        );
         self.take_in(&incidents, met, now, facts, registry, told);
         verdict
     }
@@ -288,83 +309,6 @@ impl Root {
         }
         Ok(())
     }
-}
-
-/// Counts an answer, tells the log of a refusal and sends it.
-fn conclude(
-    answer: Answer<'_>,
-    now: Option<Now>,
-    meter: &Meter,
-    lines: &mut RefusalLines,
-    facts: &mut Facts<'_, CurrentRequest>,
-    registry: &mut Registry,
-    told: &mut Told,
-) -> Verdict {
-    let (plan, refused) = match answer {
-        Answer::Pass(decision, headers) => {
-            meter.count(&decision, registry);
-            return Verdict::Pass(headers);
-        }
-        Answer::Park { .. } => return Verdict::Parked,
-        Answer::Refuse(plan, refused) => (plan, refused),
-    };
-    meter.count(&refused.decision, registry);
-    if let Some(suppressed) = lines.admit(now.unwrap_or_default().monotonic) {
-        report(plan, &refused.decision, suppressed, facts);
-    }
-    if send(&refused.reply).is_err() {
-        told.tell(Incident::Reply);
-    }
-    Verdict::Answered
-}
-
-/// Writes a line about a refusal.
-fn report(
-    plan: &Plan,
-    decision: &Decision,
-    suppressed: u64,
-    facts: &mut Facts<'_, CurrentRequest>,
-) {
-    let rule = decision
-        .refusal
-        .and_then(|refusal| plan.rules.get(refusal.rule));
-    let shown = rule.filter(|_| plan.log.keys == LogKeys::Plain);
-    let key = shown.and_then(|rule| key::plain(rule, &plan.client_ip, facts));
-    if let Some(line) = log::refusal_line(plan, decision, key.as_deref(), suppressed) {
-        call::log(Level::Info, &line);
-    }
-}
-
-/// Adds to the response whose callback is running what it is to say.
-pub fn show(headers: ResponseHeaders) {
-    let upstream = headers
-        .sentinel()
-        .and_then(|name| call::read_header(Map::Response, name).ok());
-    for change in headers.changes(upstream.as_deref()) {
-        // A header that cannot be set is one that the client goes without.
-        let _ = match change {
-            Change::Add(name, value) => call::add_header(Map::Response, name, &value),
-            Change::Replace(name, value) => call::replace_header(Map::Response, name, &value),
-        };
-    }
-}
-
-fn send(reply: &LocalReply) -> call::Outcome<()> {
-    // Without it only the access log is poorer.
-    let _ = call::set_property(b"weir", &reply.filter_state);
-    let grpc_status = reply.grpc_status.unwrap_or(-1);
-    // Kong's host makes them the reason phrase, which every client sees.
-    let details: &[u8] = match cfg!(feature = "kong") {
-        true => &[],
-        false => &reply.details,
-    };
-    call::send_local_response(
-        reply.status,
-        details,
-        &reply.body,
-        &reply.headers,
-        grpc_status,
-    )
 }
 
 impl Told {

@@ -59,7 +59,7 @@ const BUDGETS: [Budget; 8] = [
     },
     Budget {
         case: "admit, leased",
-        fuel: 19_500,
+        fuel: 19_600,
         blocks: 2,
         run: leased,
     },

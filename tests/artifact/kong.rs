@@ -4,7 +4,7 @@ use crate::calls::check_trace;
 use crate::http_calls::CallAnswer;
 use crate::request::Request;
 use crate::scene::{ONE_AN_HOUR, SECOND, Scene};
-use crate::service::{LEASED, PER_REQUEST, from, on_error, told};
+use crate::service::{LEASED, PER_REQUEST, from, gone, on_error, told};
 use crate::shared_data::Dialect;
 
 fn scene(configuration: &str) -> Scene {
@@ -171,4 +171,36 @@ fn a_client_does_not_write_its_own_address() {
             .exchange(&request("10.0.0.1:80", "203.0.113.1"))
             .admitted()
     );
+}
+
+/// Kong's host writes beyond the block that it asked for where it is asked for more, and hides those beyond a hundred.
+#[test]
+fn more_headers_than_can_be_read_are_refused_where_a_rule_reads_them() {
+    let by_tenant = ONE_AN_HOUR.replace(r#""client_ip""#, r#"{"header": "x-tenant"}"#);
+    let crowded = |fillers: usize| {
+        let request = Request::get("/").header("x-tenant", "acme");
+        (0..fillers).fold(request, |request, _| request.header("x-filler", "a"))
+    };
+    let mut scene = scene(&by_tenant);
+    scene.admit(1, &crowded(60));
+    let refused = scene.exchange(&crowded(100));
+    assert_eq!(refused.reply.unwrap().status, 431);
+    assert!(!refused.trace.concat().contains("get_header_map_pairs"));
+    // Nobody reads them here.
+    scene = self::scene(ONE_AN_HOUR);
+    scene.admit(1, &crowded(100));
+}
+
+/// Kong's host loses a reply with a body that follows an answer without one.
+#[test]
+fn a_refusal_after_an_empty_answer_has_no_body() {
+    let mut scene = scene(&on_error("deny"));
+    for (answer, has_body) in [(CallAnswer::failed("timeout"), false), (gone(), true)] {
+        let stream = scene.park(&from(1));
+        let call = scene.call();
+        scene.worker.answer(call, answer);
+        scene.worker.response_headers(stream);
+        let reply = scene.worker.close(stream).reply.unwrap();
+        assert_eq!((reply.status, reply.body.is_empty()), (503, !has_body));
+    }
 }

@@ -82,6 +82,7 @@ impl Root {
     pub fn on_reply(
         &mut self,
         number: u32,
+        fields: usize,
         body_len: usize,
         registry: &mut Registry,
         told: &mut Told,
@@ -95,7 +96,10 @@ impl Root {
             return Vec::new();
         };
         let caller = client.caller();
-        let read = service::read(service.engine, asked, body_len);
+        let read = match call::is_readable(fields) {
+            false => Err(Fault::Body),
+            true => service::read(service.engine, asked, body_len),
+        };
         let (mut round, mut stats, mut shared) = (Round::default(), Stats::default(), Shared);
         let mut books = books(&self.limiter, &mut shared, now, &mut stats);
         let (heard, change) = client.answered(number, read, &mut round, service, &mut books);
@@ -112,7 +116,9 @@ impl Root {
             told.tell(Incident::Disagrees(plan, question, *counter));
         }
         self.meter.count_pots(&stats, registry);
+        self.is_bare = cfg!(feature = "kong") && body_len == 0;
         let mut resumed = self.serve(round, now, registry, told);
+        self.is_bare = false;
         // A call that is made here would be the stream's whose answer this is.
         if caller == Caller::Root {
             resumed.extend(self.ask(now, registry, told));

@@ -155,7 +155,8 @@ impl Root {
         if !ready.asked().may_wait {
             self.meter.count_service(ServiceCount::Alone, 1, registry);
         }
-        let mut request = CurrentRequest;
+        // That it could be read is why it was let wait.
+        let mut request = CurrentRequest { fields: 0 };
         let mut facts = Facts::new(&mut request);
         let mut incidents = Incidents::default();
         let grpc = || facts.is_grpc();
@@ -174,7 +175,8 @@ impl Root {
                 .decide(request, asked, &mut Shared, &mut incidents);
         }
         let (facts, lines) = (&mut facts, &mut self.lines);
-        let verdict = conclude(answer, now, &self.meter, lines, facts, registry, told);
+        let (meter, is_bare) = (&self.meter, self.is_bare);
+        let verdict = conclude(answer, now, is_bare, meter, lines, facts, registry, told);
         self.take_in(&incidents, met, now, facts, registry, told);
         if let Verdict::Answered | Verdict::Pass(_) = verdict {
             let waited = now.unwrap_or_default().monotonic.since(ready.parked.since);

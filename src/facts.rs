@@ -165,13 +165,14 @@ impl<'s, S: Source> Facts<'s, S> {
 
     /// The address that `X-Forwarded-For` gives, as far as it was written by proxies that are trusted.
     fn forwarded_for(&mut self, trusted: &[IpNet]) -> Result<Option<IpAddr>, Unreadable> {
-        let is_trusted = |peer: IpAddr| trusted.iter().any(|network| network.contains(&peer));
-        if !S::APPENDS_PEER && !self.peer()?.is_some_and(is_trusted) {
-            return Ok(None);
+        let is_trusted = |peer: &IpAddr| trusted.iter().any(|network| network.contains(peer));
+        let peer = if S::APPENDS_PEER { None } else { self.peer()? };
+        if !S::APPENDS_PEER && !peer.as_ref().is_some_and(is_trusted) {
+            return Ok(peer);
         }
         let forwarded = address::forwarded_for(self.headers().all("x-forwarded-for"), trusted);
         // Headers that cannot be read are not an absent X-Forwarded-For: all would be one client, the proxy.
-        self.headers_fault.map_or(Ok(forwarded), Err)
+        self.headers_fault.map_or(Ok(forwarded.or(peer)), Err)
     }
 
     fn peer(&mut self) -> Result<Option<IpAddr>, Unreadable> {

@@ -95,13 +95,10 @@ pub enum Reason {
 }
 
 impl Change {
-    /// The state that it leads to, as its gauge shows it: 0 closed, 1 open.
+    /// Whether the service is left alone from it on.
     #[must_use]
-    pub const fn state(self) -> u64 {
-        match self {
-            Self::Closed => 0,
-            Self::Opened(..) => 1,
-        }
+    pub const fn opens(self) -> bool {
+        matches!(self, Self::Opened(..))
     }
 }
 

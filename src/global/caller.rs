@@ -3,10 +3,9 @@
 use std::net::Ipv6Addr;
 
 /// Who asks the service for requests that wait: what the host allows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// The root, for all of them together: it resumes any of them, also when their pots have been filled.
-    #[default]
     Root,
     /// Each for itself, one debit for each of its limits: the host resumes a stream only by the answer to a call of its
     /// own, and what its client does not wait for is lost. Pots are filled by ticks.

@@ -73,12 +73,6 @@ impl Client {
         }
     }
 
-    /// Who asks for requests that wait.
-    #[must_use]
-    pub const fn caller(&self) -> Caller {
-        self.exchange.parking.caller()
-    }
-
     /// Whether anything is to be asked, or found out.
     #[must_use]
     pub fn is_asking(&self, now: Instant) -> bool {
@@ -220,7 +214,7 @@ impl Client {
     ) -> Option<Change> {
         let (data, now) = (&mut *books.data, books.now.monotonic);
         let change = self.breaker.tell(data, event, now, &service.breaker)?;
-        self.is_broken = matches!(change, Change::Opened(..));
+        self.is_broken = change.opens();
         Some(change)
     }
 }

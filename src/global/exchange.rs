@@ -107,12 +107,6 @@ impl Heard {
     }
 }
 
-impl Default for Exchange {
-    fn default() -> Self {
-        Self::new(Caller::default())
-    }
-}
-
 impl Exchange {
     /// Where nothing was asked yet.
     #[must_use]

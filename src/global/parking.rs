@@ -21,7 +21,7 @@ pub struct Parked {
     /// When it was parked.
     pub since: Instant,
     /// Who asks for it.
-    pub caller: Caller,
+    caller: Caller,
     /// What it waits for: one for each limit of each of the service's rules.
     questions: Vec<(Question, Reply)>,
 }
@@ -52,7 +52,7 @@ impl Ready {
 }
 
 /// The requests that wait, in the order in which they came.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Parking {
     parked: VecDeque<Parked>,
     caller: Caller,

@@ -110,7 +110,12 @@ pub struct Meter {
 impl Meter {
     /// Defines what `plan` counts. Also returns the last error of the host, if there was one.
     pub fn new(plan: &Plan, registry: &mut Registry) -> (Self, Option<HostError>) {
-        let left_behind = registry.place(metrics::BREAKER);
+        if plan.service.is_none() {
+            // What a configuration before has left.
+            for gauge in [metrics::BREAKER, metrics::IN_HAND] {
+                registry.record(registry.place(gauge), 0);
+            }
+        }
         let mut failed = None;
         let mut define = |kind, name| {
             let defined = registry.define(kind, name);
@@ -124,11 +129,6 @@ impl Meter {
         let store = StoreCount::of(&Stats::default())
             .map(|(count, _)| define(Kind::Counter, count.name().to_owned()));
         let entries = define(Kind::Gauge, metrics::ENTRIES.to_owned());
-        // A configuration without a service sets back what the one before has left.
-        let breaker = match plan.service {
-            Some(_) => define(Kind::Gauge, metrics::BREAKER.to_owned()),
-            None => left_behind,
-        };
         let mut define_service = |kind, name: &str| {
             plan.service.as_ref()?;
             define(kind, name.to_owned())
@@ -138,7 +138,7 @@ impl Meter {
             store,
             entries,
             service: ServiceCount::ALL.map(|count| define_service(Kind::Counter, count.name())),
-            breaker,
+            breaker: define_service(Kind::Gauge, metrics::BREAKER),
             in_hand: define_service(Kind::Gauge, metrics::IN_HAND),
             latency: define_service(Kind::Histogram, metrics::LATENCY),
             waited: define_service(Kind::Histogram, metrics::WAITED),
@@ -199,9 +199,9 @@ impl Meter {
         registry.record(self.in_hand, tokens);
     }
 
-    /// Sets the gauge of the breaker's state.
-    pub fn record_breaker(&self, state: u64, registry: &Registry) {
-        registry.record(self.breaker, state);
+    /// Sets the gauge of the breaker: 1 where the service is left alone.
+    pub fn record_breaker(&self, is_open: bool, registry: &Registry) {
+        registry.record(self.breaker, is_open.into());
     }
 
     /// Records how long a call took.

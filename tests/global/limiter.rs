@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use weir::global::exchange::Asking;
 use weir::global::wire::{Counter, Engine, Reset, Told};
-use weir::plan::Plan;
 use weir::units::{Instant, Nanos, Now, UnixTime};
 
 use crate::chance::Chance;
@@ -31,26 +29,6 @@ pub struct Ask {
     pub hits: u32,
     pub limit: u32,
     pub period: u64,
-    /// The pot that it is for.
-    pub pot: Option<u64>,
-}
-
-impl Ask {
-    pub fn new(asking: &Asking, plan: &Plan) -> Self {
-        let question = &asking.question;
-        let rule = &plan.rules[question.rule];
-        let limit = &rule.limits[question.limit];
-        let mut entries = question.descriptor.entries();
-        let path = entries.find(|(key, _)| *key == "path");
-        let key = path.map_or(0, |(_, path)| path.trim_start_matches('/').parse().unwrap());
-        Self {
-            counted: (rule.name.chars().next().unwrap(), question.limit, key),
-            hits: asking.hits,
-            limit: limit.requests,
-            period: limit.per.0,
-            pot: question.pot,
-        }
-    }
 }
 
 /// One window of one key.

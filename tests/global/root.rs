@@ -6,7 +6,7 @@ use weir::engine::{Asked, Incidents, Met};
 use weir::facts::{Facts, Source, Unreadable};
 use weir::global::caller::Caller;
 use weir::global::client::{Client, Parks, Turn};
-use weir::global::exchange::Books;
+use weir::global::exchange::{Asking, Books};
 use weir::global::lease::pots::Stats;
 use weir::global::parking::Round;
 use weir::limiter::{Limiter, Request};
@@ -238,7 +238,7 @@ impl Root {
         };
         let sent = asks
             .iter()
-            .map(|asking| Ask::new(asking, self.limiter.plan()));
+            .map(|asking| (ask(asking, self.limiter.plan()), asking.question.pot));
         let sent = sent.collect();
         match books.data.world.send(self.at, sent) {
             Some(number) => self.client.begun(number, asks, time.monotonic),
@@ -256,7 +256,7 @@ impl Root {
         &mut self,
         world: &mut World,
         number: u32,
-        asks: &[Ask],
+        asks: &[(Ask, Option<u64>)],
         replies: Result<Vec<Result<Reply, weir::global::wire::Fault>>, weir::global::wire::Fault>,
     ) {
         let (mut stats, mut round, time) = (Stats::default(), Round::default(), now(world.time));
@@ -277,7 +277,7 @@ impl Root {
         let windows: Vec<(u64, u64)> = asks
             .iter()
             .zip(replies)
-            .filter_map(|(ask, reply)| Some((ask.pot?, reply.ok()?.window)))
+            .filter_map(|((_, pot), reply)| Some(((*pot)?, reply.ok()?.window)))
             .collect();
         self.serve(world, round, &windows);
         self.ask(world);
@@ -347,5 +347,21 @@ fn books<'a, 'w>(
         data,
         now,
         stats,
+    }
+}
+
+/// What is asked, as it reaches the limiter.
+fn ask(asking: &Asking, plan: &Plan) -> Ask {
+    let question = &asking.question;
+    let rule = &plan.rules[question.rule];
+    let limit = &rule.limits[question.limit];
+    let mut entries = question.descriptor.entries();
+    let path = entries.find(|(key, _)| *key == "path");
+    let key = path.map_or(0, |(_, path)| path.trim_start_matches('/').parse().unwrap());
+    Ask {
+        counted: (rule.name.chars().next().unwrap(), question.limit, key),
+        hits: asking.hits,
+        limit: limit.requests,
+        period: limit.per.0,
     }
 }

@@ -42,7 +42,8 @@ struct Worker {
 #[derive(Debug)]
 struct Call {
     at: At,
-    asks: Vec<Ask>,
+    /// With the pot that each is for.
+    asks: Vec<(Ask, Option<u64>)>,
     is_over: bool,
     replies: Option<Replies>,
 }

@@ -6,19 +6,17 @@ use weir::global::breaker::Terms;
 use weir::global::lease::Share;
 use weir::global::lease::pot::Way;
 use weir::global::lease::span::Windows;
+use weir::global::wire::Engine;
 use weir::units::Nanos;
 
 pub const MILLI: u64 = Nanos::MILLISECOND.0;
 pub const SECOND: u64 = Nanos::SECOND.0;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    Ratelimit,
-    Limitador,
-    Gubernator,
-}
-
-pub const ENGINES: [Engine; 3] = [Engine::Ratelimit, Engine::Limitador, Engine::Gubernator];
+pub const ENGINES: [Engine; 3] = [
+    Engine::EnvoyRatelimit,
+    Engine::Limitador,
+    Engine::Gubernator,
+];
 
 #[derive(Clone, Copy, Debug)]
 pub struct Course {
@@ -51,7 +49,7 @@ pub struct Course {
 }
 
 pub const CALM: Course = Course {
-    engine: Engine::Ratelimit,
+    engine: Engine::EnvoyRatelimit,
     limit: 1_000,
     period: 60 * SECOND,
     windows: 3,
@@ -87,7 +85,7 @@ impl Course {
             limit: self.limit,
             period: Nanos(self.period),
             windows: match self.engine {
-                Engine::Ratelimit => Windows::Aligned,
+                Engine::EnvoyRatelimit => Windows::Aligned,
                 Engine::Limitador | Engine::Gubernator => Windows::FirstHit,
             },
             proxies: NonZeroU32::new(self.proxies).unwrap(),

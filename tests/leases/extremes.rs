@@ -110,8 +110,7 @@ impl Any {
         let waiting = Waiting {
             all: first * 3,
             first,
-            asked: 0,
-            ahead: false,
+            ..Waiting::default()
         };
         let way = Way {
             rtt: Nanos(MILLI),

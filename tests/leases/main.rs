@@ -19,6 +19,7 @@ mod chance;
 mod costs;
 mod course;
 mod extremes;
+#[path = "../global/limiter.rs"]
 mod limiter;
 #[path = "../proof/world/memory.rs"]
 mod memory;

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use weir::global::breaker::{Breaker, Event, Permit};
-use weir::global::lease::debit::{Debit, Failure};
+use weir::global::lease::debit::{Answer, Debit, Failure};
 use weir::global::lease::pot::{Alone, Next, Pot, Spend, Waiting};
 use weir::global::lease::pots::Stats;
+use weir::global::lease::span::{Ends, Flight};
 use weir::local::store::Swap;
+use weir::units::Nanos;
 
 use crate::course::{BREAKER, MAX_WAIT, TICK};
 use crate::limiter::{Reply, now};
-use crate::world::{Call, World};
+use crate::world::{Call, World, counted};
 
 /// Compare-and-swaps that may be lost; a worker is then out of luck.
 const MAX_SWAPS: usize = 16;
@@ -86,7 +88,7 @@ impl World {
     }
 
     fn spent(&mut self, key: u64, cost: u32) {
-        let (window, is_open) = self.limiter.window(key, self.time);
+        let (window, is_open) = self.limiter.window(counted(key), self.time);
         self.record.stray += u64::from(!is_open);
         self.record.admit(key, window, cost);
     }
@@ -108,8 +110,7 @@ impl World {
         let waiting = Waiting {
             all: parked.iter().map(|(_, cost)| cost).sum(),
             first: parked.front().map_or(0, |(_, cost)| *cost),
-            asked: 0,
-            ahead: false,
+            ..Waiting::default()
         };
         let (share, way, time) = (self.course.share(), self.course.way(), now(self.time));
         let next = self.change(proxy, key, |pot| pot.next(&share, time, waiting, way));
@@ -138,12 +139,12 @@ impl World {
         let (share, instant) = (self.course.share(), self.instant());
         let direct = match outcome {
             Ok(reply) => {
-                let answer = reply.answer(debit, self.time, &self.course);
+                let answer = self.answer(debit, &reply);
                 let filled =
                     self.change(proxy, key, |pot| pot.fill(&share, debit, &answer, instant));
                 self.record.lapsed += u64::from(filled.lapsed);
-                self.record.over += u64::from(!reply.granted);
-                if reply.granted {
+                self.record.over += u64::from(!reply.told.granted);
+                if reply.told.granted {
                     self.record.told(key, reply.window, debit.owed);
                 }
                 filled.direct
@@ -158,6 +159,20 @@ impl World {
         }
         self.serve(proxy, worker, key);
         self.ask(proxy, worker, key);
+    }
+
+    fn answer(&self, debit: &Debit, reply: &Reply) -> Answer {
+        let flight = Flight {
+            sent: debit.sent,
+            received: now(self.time),
+        };
+        let counter = reply.told.counter.unwrap();
+        Answer {
+            granted: reply.told.granted,
+            remaining: counter.remaining,
+            ends: Ends::told(flight, counter.reset, Nanos(self.course.period)),
+            burns: self.course.engine.burns(),
+        }
     }
 
     /// Serves those who waited for a debit from what it gave.

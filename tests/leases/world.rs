@@ -11,7 +11,7 @@ use weir::units::Instant;
 
 use crate::chance::Chance;
 use crate::course::{BREAKER, Course, MILLI, SECOND, TICK, TIMEOUT};
-use crate::limiter::{Limiter, Reply, now};
+use crate::limiter::{Ask, Counted, Limiter, Reply, now};
 use crate::memory::Memory;
 use crate::record::Record;
 use crate::worker::Worker;
@@ -96,7 +96,7 @@ impl World {
             pots: Pots::new("leases", 1_024, Dialect::ZeroOverwrites),
             chance: Chance::new(seed),
             proxies: (0..course.proxies).map(proxy).collect(),
-            limiter: Limiter::new(course),
+            limiter: Limiter::new(&course),
             record: Record::default(),
             time: 0,
             crossed: 0,
@@ -217,7 +217,14 @@ impl World {
     fn hit(&mut self, call: usize) -> Reply {
         let (Call { key, debit, .. }, _) = self.calls[call];
         let hits = debit.map_or(0, |debit| debit.hits());
-        self.limiter.hit(key, self.time, hits, &mut self.chance)
+        let Course { limit, period, .. } = self.course;
+        let ask = Ask {
+            counted: counted(key),
+            hits,
+            limit,
+            period,
+        };
+        self.limiter.hit(&ask, limit, self.time, &mut self.chance)
     }
 
     /// A limiter that was stopped counts what it was sent meanwhile.
@@ -270,4 +277,9 @@ impl World {
     pub fn instant(&self) -> Instant {
         now(self.time).monotonic
     }
+}
+
+/// There is one rule of one limit.
+pub const fn counted(key: u64) -> Counted {
+    ('r', 0, key)
 }

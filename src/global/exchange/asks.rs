@@ -19,13 +19,13 @@ impl Exchange {
     ) -> (Vec<Asking>, bool) {
         let now = books.now.monotonic;
         self.forget(service, now);
-        let is_own = |call: &&Call| self.parking.caller() == Caller::Root || !call.is_of_stream();
+        let own = self.calls.iter().filter(|call| !self.is_of_stream(call));
         let most_calls = match self.parking.caller() {
             Caller::Root => service.engine.most_calls(),
             // Kong's host frees what a root's call holds only when it is the last.
             Caller::Stream => 1,
         };
-        if self.calls.iter().filter(is_own).count() >= most_calls {
+        if own.count() >= most_calls {
             return (Vec::new(), false);
         }
         let way = Way {
@@ -68,11 +68,9 @@ impl Exchange {
     /// answer, however late, whether it is known or not.
     fn forget(&mut self, service: &Service, now: Instant) {
         let longest = 2 * service.timeout.0 + Nanos::SECOND.0;
-        let caller = self.parking.caller();
-        self.calls.retain(|call| {
-            let is_owed = caller == Caller::Stream && call.is_of_stream();
-            is_owed || now.since(call.sent).0 < longest
-        });
+        let calls = std::mem::take(&mut self.calls);
+        let is_owed = |call: &Call| self.is_of_stream(call) || now.since(call.sent).0 < longest;
+        self.calls = calls.into_iter().filter(is_owed).collect();
     }
 
     /// Forgets a stream that has gone, and with it the calls that it made for itself.
@@ -83,6 +81,15 @@ impl Exchange {
                 |asking: &Asking| matches!(asking.purpose, Purpose::Request(of, _) if of == stream);
             self.calls.retain(|call| !call.asks.iter().any(is_of));
         }
+    }
+
+    /// Whether a stream made it for itself.
+    fn is_of_stream(&self, call: &Call) -> bool {
+        let asks_for_requests = || {
+            let mut asks = call.asks.iter();
+            asks.any(|asking| matches!(asking.purpose, Purpose::Request(..)))
+        };
+        self.parking.caller() == Caller::Stream && asks_for_requests()
     }
 
     fn ask_for_requests(&mut self, most: usize) -> Vec<Asking> {
@@ -115,16 +122,13 @@ impl Exchange {
             unasked += usize::from(asked == 0);
             if asked > 0 || unasked <= MOST_ASKS {
                 let (all, first, ahead) = (1, 1, false);
-                waited_for.push((
-                    pot,
-                    question,
-                    Waiting {
-                        all,
-                        first,
-                        asked,
-                        ahead,
-                    },
-                ));
+                let waiting = Waiting {
+                    all,
+                    first,
+                    asked,
+                    ahead,
+                };
+                waited_for.push((pot, question, waiting));
             }
         }
         let is_open = |waiting: &Waiting| waiting.asked == 0 || waiting.asked < waiting.all;
@@ -138,17 +142,14 @@ impl Exchange {
                 continue;
             }
             if needs.len() < MOST_ASKS {
-                // Who found it empty has asked for itself.
+                // Where streams ask, who found it empty has asked for itself.
                 let ahead = self.parking.caller() == Caller::Stream;
-                let (all, first, asked) = (0, 0, 0);
                 needs.push((
                     pot,
                     question,
                     Waiting {
-                        all,
-                        first,
-                        asked,
                         ahead,
+                        ..Waiting::default()
                     },
                 ));
             } else {
@@ -166,13 +167,6 @@ impl Exchange {
             _ => None,
         });
         tokens.fold(0, u32::saturating_add)
-    }
-}
-
-impl Call {
-    fn is_of_stream(&self) -> bool {
-        let mut asks = self.asks.iter();
-        asks.any(|asking| matches!(asking.purpose, Purpose::Request(..)))
     }
 }
 

@@ -44,7 +44,7 @@ impl World {
             pots: Pots::new("d", 1_024, dialect),
             data: Memory::new(dialect),
             stats: Stats::default(),
-            exchange: Exchange::default(),
+            exchange: Exchange::new(Caller::Root),
             now: Now {
                 monotonic: Instant(Nanos::SECOND.0),
                 unix: UnixTime(3_600 * Nanos::SECOND.0),

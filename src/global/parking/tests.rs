@@ -54,7 +54,7 @@ fn ready(parking: &mut Parking, at: u64) -> Vec<(u32, Option<Vec<u32>>, bool)> {
 
 #[test]
 fn a_question_is_asked_once_and_a_request_is_ready_when_all_of_its_own_are_told() {
-    let mut parking = Parking::default();
+    let mut parking = Parking::new(Caller::Root);
     park(&mut parking, 1, &[None, None], 0);
     park(&mut parking, 2, &[None], 0);
     let asked: Vec<(u32, usize)> = parking
@@ -87,7 +87,7 @@ fn a_refusal_is_not_forgotten_for_what_else_is_not_told() {
         Reply::Failed,
         Reply::Told(None),
     ] {
-        let mut parking = Parking::default();
+        let mut parking = Parking::new(Caller::Root);
         park(&mut parking, 1, &[None, None, Some(7)], 0);
         parking.reply(1, 0, Reply::Told(Some(refused)));
         parking.reply(1, 1, other);
@@ -98,7 +98,7 @@ fn a_refusal_is_not_forgotten_for_what_else_is_not_told() {
 
 #[test]
 fn nobody_waits_for_what_has_failed_or_for_too_long() {
-    let mut parking = Parking::default();
+    let mut parking = Parking::new(Caller::Root);
     park(&mut parking, 1, &[None], 1);
     park(&mut parking, 2, &[None, Some(7)], 2);
     park(&mut parking, 3, &[None], 3);
@@ -122,7 +122,7 @@ fn nobody_waits_for_what_has_failed_or_for_too_long() {
 
 #[test]
 fn a_pot_that_has_too_little_is_not_looked_at_again_in_a_round() {
-    let mut parking = Parking::default();
+    let mut parking = Parking::new(Caller::Root);
     let pots: [&[Option<u64>]; 5] = [
         &[Some(7), Some(8)],
         &[Some(8)],
@@ -151,7 +151,7 @@ fn a_pot_that_has_too_little_is_not_looked_at_again_in_a_round() {
 
 #[test]
 fn what_is_granted_beside_a_pot_goes_to_as_many_as_it_is_for() {
-    let mut parking = Parking::default();
+    let mut parking = Parking::new(Caller::Root);
     for stream in 1..=4 {
         park(&mut parking, stream, &[Some(7)], 0);
     }

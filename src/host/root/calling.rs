@@ -42,7 +42,7 @@ impl Root {
     pub(super) fn record_breaker(&self, registry: &Registry) {
         let link = self.link.as_ref();
         let is_open = link.is_some_and(|link| link.client.is_open(&mut Shared));
-        self.meter.record_breaker(is_open.into(), registry);
+        self.meter.record_breaker(is_open, registry);
     }
 
     /// Asks for a stream that has just been parked, which is the effective context; tells whether it can wait for the
@@ -95,7 +95,6 @@ impl Root {
         let Some(asked) = client.exchange.asked(number) else {
             return Vec::new();
         };
-        let caller = client.caller();
         let read = match call::is_readable(fields) {
             false => Err(Fault::Body),
             true => service::read(service.engine, asked, body_len),
@@ -120,7 +119,7 @@ impl Root {
         let mut resumed = self.serve(round, now, registry, told);
         self.is_bare = false;
         // A call that is made here would be the stream's whose answer this is.
-        if caller == Caller::Root {
+        if CALLER == Caller::Root {
             resumed.extend(self.ask(now, registry, told));
         }
         resumed
@@ -187,7 +186,7 @@ impl Root {
         registry: &mut Registry,
     ) {
         if let Some(change) = change {
-            self.meter.record_breaker(change.state(), registry);
+            self.meter.record_breaker(change.opens(), registry);
             if let Some(line) = log::breaker_line(change, fault) {
                 call::log(Level::Warn, &line);
             }
@@ -246,8 +245,7 @@ impl Root {
     }
 
     fn set_pace(&mut self, pace: Pace) {
-        let caller = self.link.as_ref().map(|link| link.client.caller());
-        if self.pace != pace && caller == Some(Caller::Root) {
+        if CALLER == Caller::Root && self.pace != pace {
             self.pace = pace;
             // Without ticks requests are limited all the same, but none is given up for waiting too long.
             let _ = call::set_tick_period(pace.millis());

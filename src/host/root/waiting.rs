@@ -3,6 +3,7 @@
 use super::super::call;
 use super::super::meter::Registry;
 use super::super::request::CurrentRequest;
+use super::super::service::CALLER;
 use super::super::shared::Shared;
 use super::{Pace, Resumed, Root, Verdict, conclude};
 use crate::engine::{Incidents, Met};
@@ -54,7 +55,7 @@ impl Root {
         }
         let parking = &mut link.client.exchange.parking;
         parking.park(stream, met.to_vec(), questions, since);
-        match parking.caller() {
+        match CALLER {
             Caller::Root => true,
             Caller::Stream => self.ask_for_stream(stream, now, registry, told),
         }
@@ -102,7 +103,7 @@ impl Root {
         let mut is_about_streams = false;
         while let Some(ready) = self.next_ready(&mut round, at) {
             // One that has asked for itself is the one that its answer is about.
-            if ready.parked.caller == Caller::Root {
+            if CALLER == Caller::Root {
                 is_about_streams = true;
                 if call::set_effective_context(ready.parked.stream).is_err() {
                     round.refund(&ready);
@@ -152,9 +153,7 @@ impl Root {
         if ready.is_overdue {
             self.meter.count_service(ServiceCount::Overdue, 1, registry);
         }
-        if !ready.asked().may_wait {
-            self.meter.count_service(ServiceCount::Alone, 1, registry);
-        }
+        let mut is_alone = !ready.asked().may_wait;
         // That it could be read is why it was let wait.
         let mut request = CurrentRequest { fields: 0 };
         let mut facts = Facts::new(&mut request);
@@ -165,14 +164,18 @@ impl Root {
         let mut answer = self
             .limiter
             .decide(request, ready.asked(), &mut Shared, &mut incidents);
-        if matches!(answer, Answer::Park { .. }) && ready.parked.caller == Caller::Stream {
+        if CALLER == Caller::Stream && matches!(answer, Answer::Park { .. }) {
             // Nothing more is going to be answered.
+            is_alone = true;
             let grpc = || facts.is_grpc();
             let request = Request { met, now, grpc };
             let asked = ready.asked().at_last();
             answer = self
                 .limiter
                 .decide(request, asked, &mut Shared, &mut incidents);
+        }
+        if is_alone {
+            self.meter.count_service(ServiceCount::Alone, 1, registry);
         }
         let (facts, lines) = (&mut facts, &mut self.lines);
         let (meter, is_bare) = (&self.meter, self.is_bare);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::Direct;
+use crate::global::caller::Caller;
 use crate::global::exchange::{Books, Exchange};
 use crate::global::lease::pots::Stats;
 use crate::global::parking::Round;
@@ -27,7 +28,7 @@ impl World {
     fn debit(&mut self, waiting: u32, granted: bool, remaining: u32) -> Option<Direct> {
         let met = self.met("192.0.2.9");
         let mut request = Given::from("192.0.2.9");
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::new(Caller::Root);
         for stream in 0..waiting {
             let questions = self.limiter.questions(&met, &mut Facts::new(&mut request));
             exchange

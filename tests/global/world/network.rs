@@ -9,8 +9,8 @@ use crate::root::At;
 
 impl World {
     /// Begins a call, and tells its number.
-    pub fn send(&mut self, at: At, asks: Vec<Ask>) -> Option<u32> {
-        let is_probe = asks.iter().all(|ask| ask.hits == 0);
+    pub fn send(&mut self, at: At, asks: Vec<(Ask, Option<u64>)>) -> Option<u32> {
+        let is_probe = asks.iter().all(|(ask, _)| ask.hits == 0);
         let number = self.calls.len() as u32;
         self.keeps_order(at, is_probe, number);
         if self.course.is_down(self.time) == Some(Outage::Gone) {
@@ -64,7 +64,7 @@ impl World {
     pub(super) fn hit(&mut self, call: u32, way: u64) {
         let asks = std::mem::take(&mut self.calls[call as usize].asks);
         let mut replies = Vec::new();
-        for ask in &asks {
+        for (ask, _) in &asks {
             let reply = self
                 .limiter
                 .hit(ask, self.course.limit, self.time, &mut self.chance);

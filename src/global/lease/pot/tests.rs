@@ -125,8 +125,7 @@ fn half_of_a_lease_asks_for_the_next_and_only_once() {
         Waiting {
             all: 5,
             first: 5,
-            asked: 0,
-            ahead: false,
+            ..Waiting::default()
         },
     );
     assert_eq!(own.tokens, 4);
@@ -145,8 +144,7 @@ fn who_asks_for_those_who_wait_keeps_nobody_from_asking_ahead() {
         Waiting {
             all: 5,
             first: 5,
-            asked: 0,
-            ahead: false,
+            ..Waiting::default()
         },
     );
     assert!(ahead.ahead && !waits.ahead);
@@ -203,8 +201,7 @@ fn an_answer_for_a_window_that_has_ended_gives_nothing() {
         Waiting {
             all: 9,
             first: 9,
-            asked: 0,
-            ahead: false,
+            ..Waiting::default()
         },
     );
     pot.lapse(at(60_001));
@@ -232,8 +229,7 @@ fn a_grant_of_nobody_knows_which_window_is_not_kept() {
         Waiting {
             all: 9,
             first: 9,
-            asked: 0,
-            ahead: false,
+            ..Waiting::default()
         },
     );
     pot.lapse(at(60_001));
@@ -262,8 +258,7 @@ fn at_the_edge_a_grant_serves_who_waited_and_nobody_else() {
         Waiting {
             all: 3,
             first: 1,
-            asked: 0,
-            ahead: false,
+            ..Waiting::default()
         },
     );
     assert_eq!(last.tokens, 3);
@@ -287,8 +282,7 @@ fn a_refusal_is_kept_until_the_window_ends_and_takes_nothing_away() {
         Waiting {
             all: 9,
             first: 9,
-            asked: 0,
-            ahead: false,
+            ..Waiting::default()
         },
     );
     let _ = pot.fill(&SHARE, &over, &answer(&over, 10_006, false, 0), at(10_006));
@@ -314,8 +308,7 @@ fn a_cost_beyond_what_is_left_is_refused_unasked() {
     let five = Waiting {
         all: 5,
         first: 5,
-        asked: 0,
-        ahead: false,
+        ..Waiting::default()
     };
     assert_eq!(debit(&mut pot, 10_007, five).tokens, 4);
     assert_eq!(pot.next(&SHARE, now(10_008), five, WAY), Next::Wait);
@@ -327,8 +320,7 @@ fn a_refusal_that_tells_nothing_asks_for_less_until_one_is_refused() {
     let mut waiting = Waiting {
         all: 100,
         first: 60,
-        asked: 0,
-        ahead: false,
+        ..Waiting::default()
     };
     let (mut calls, mut last) = (0, u32::MAX);
     while let Next::Debit(ask) = pot.next(&SHARE, now(10_010), waiting, WAY) {
@@ -379,8 +371,7 @@ fn a_pot_is_read_as_it_was_written_and_nothing_else_is_a_pot() {
         Waiting {
             all: 9,
             first: 9,
-            asked: 0,
-            ahead: false,
+            ..Waiting::default()
         },
     );
     for pot in [pot, Pot::default()] {

@@ -58,8 +58,7 @@ impl World {
             let waiting = Waiting {
                 all: tokens,
                 first: tokens,
-                asked: 0,
-                ahead: false,
+                ..Waiting::default()
             };
             let Next::Debit(debit) = pot.next(&SHARE, now, waiting, way) else {
                 panic!("it has nothing");
@@ -136,8 +135,7 @@ fn what_has_ended_lapses_once() {
             let waiting = Waiting {
                 all: 1,
                 first: 1,
-                asked: 0,
-                ahead: false,
+                ..Waiting::default()
             };
             let now = Now {
                 monotonic: at(61),

@@ -1,9 +1,9 @@
 //! A document judged where no proxy runs it: every error with its place, and what cannot be judged.
 
-use super::decode::{Allowed, Decode, Reader};
+use super::decode::{Allowed, Reader};
 use super::error::{Findings, Path};
 use super::json::Node;
-use super::{build, duplicates, raw};
+use super::raw;
 use crate::plan::Plan;
 
 pub use super::error::Finding;
@@ -41,9 +41,7 @@ pub fn check(root: &Node, environment: &dyn Fn(&str) -> Variable) -> Judgement {
     let is_unknown = |name: &str| environment(name) == Variable::Unknown;
     let mut reader = Reader::new(root, &value, raw::PLACES);
     reader.unknown.names = &is_unknown;
-    duplicates(root, &Path::ROOT, &mut reader);
-    let plan = raw::Document::decode(root, &Path::ROOT, &mut reader)
-        .and_then(|raw| build::plan(raw, &mut reader));
+    let plan = super::read(root, &mut reader);
     let (assumed, _) = reader.unknown.findings.into_list();
     let (errors, untold) = reader.findings.into_list();
     Judgement {
@@ -62,14 +60,7 @@ pub fn parse(text: &[u8]) -> Result<Node, (Option<(usize, usize)>, String)> {
     if text.trim_ascii().is_empty() {
         return Err((None, super::EMPTY.to_owned()));
     }
-    Node::parse(text).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        let reason = super::syntax(text, &error);
-        match reason.strip_prefix(&format!("line {line}, column {column}: ")) {
-            Some(reason) => (Some((line, column)), reason.to_owned()),
-            None => (None, reason),
-        }
-    })
+    Node::parse(text).map_err(|error| super::syntax(text, &error))
 }
 
 /// Variables whose values are not known, and where they would have to be.

@@ -43,24 +43,36 @@ pub fn load(text: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result
     if text.trim_ascii().is_empty() {
         return Err(Errors::of(EMPTY.to_owned()));
     }
-    let root = Node::parse(text).map_err(|error| Errors::of(syntax(text, &error)))?;
+    let root = Node::parse(text).map_err(|error| {
+        let (place, reason) = syntax(text, &error);
+        Errors::of(match place {
+            Some((line, column)) => format!("line {line}, column {column}: {reason}"),
+            None => reason,
+        })
+    })?;
     let mut reader = Reader::new(&root, environment, raw::PLACES);
-    duplicates(&root, &Path::ROOT, &mut reader);
-    let plan = raw::Document::decode(&root, &Path::ROOT, &mut reader)
-        .and_then(|raw| build::plan(raw, &mut reader));
+    let plan = read(&root, &mut reader);
     reader.findings.into_result()?;
     plan.ok_or_else(|| Errors::of("the document was refused without a reason: a bug".to_owned()))
 }
 
+/// Reads a document. Without a plan there is an error among the reader's findings.
+fn read(root: &Node, reader: &mut Reader<'_>) -> Option<Plan> {
+    duplicates(root, &Path::ROOT, reader);
+    let raw = raw::Document::decode(root, &Path::ROOT, reader)?;
+    build::plan(raw, reader)
+}
+
 const EMPTY: &str = "the document is empty; expected an object with \"rules\"";
 
-/// Where the text stops being JSON.
-fn syntax(text: &[u8], error: &serde_json::Error) -> String {
+/// Where the text stops being JSON, by line and column, and why.
+fn syntax(text: &[u8], error: &serde_json::Error) -> (Option<(usize, usize)>, String) {
     // Envoy hands on the bytes of any message that is no StringValue. JSON holds no control characters, a
     // message nearly always does.
     let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
     if text.iter().any(is_control) {
-        return "the document is not text; carry it as a google.protobuf.StringValue".to_owned();
+        let what = "the document is not text; carry it as a google.protobuf.StringValue";
+        return (None, what.to_owned());
     }
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
@@ -69,7 +81,7 @@ fn syntax(text: &[u8], error: &serde_json::Error) -> String {
         "recursion limit exceeded" => "nested deeper than 127".to_owned(),
         what => format!("not JSON, {what}"),
     };
-    format!("line {line}, column {column}: {what}")
+    (Some((line, column)), what)
 }
 
 /// The most members of any object; those of the largest known one are 32.

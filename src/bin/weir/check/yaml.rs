@@ -100,6 +100,7 @@ impl Reader {
             Event::SequenceEnd | Event::MappingEnd => self.end(&place),
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(known) => {
+                    self.values = count(self.values, known.values, place.start)?;
                     let mut alias = known.clone();
                     alias.tree.spot.value = place;
                     self.add(alias)
@@ -114,6 +115,7 @@ impl Reader {
         if self.expects_name() {
             return Err(refusal(place.start, "a name is a list or an object"));
         }
+        self.values = count(self.values, 1, place.start)?;
         self.open.push(Open {
             anchor,
             begin: place.start,
@@ -165,6 +167,7 @@ impl Reader {
             open.name = Some((text.into_owned(), place.start));
             return Ok(());
         }
+        self.values = count(self.values, 1, place.start)?;
         let Some(scalar) = Scalar::parse_from_cow_and_metadata(text, style, tag) else {
             return Err(refusal(place.start, "the value is not what its tag says"));
         };
@@ -203,10 +206,6 @@ impl Reader {
         let at = tree.spot.value.start;
         if self.open.len() + depth > MAX_DEPTH {
             return Err(too_deep(at));
-        }
-        self.values = self.values.saturating_add(values);
-        if self.values > MAX_VALUES {
-            return Err(refusal(at, "more than 1000000 values"));
         }
         let Some(open) = self.open.last_mut() else {
             self.documents.push(tree);
@@ -250,6 +249,14 @@ fn refusal(at: usize, reason: &str) -> Unreadable {
         at: Some(at),
         reason: reason.to_owned(),
     }
+}
+
+/// So many values and more, while they are few enough: aliases of aliases could be more than there is memory for.
+fn count(values: usize, more: usize, at: usize) -> Result<usize, Unreadable> {
+    let values = values.saturating_add(more);
+    (values <= MAX_VALUES)
+        .then_some(values)
+        .ok_or_else(|| refusal(at, "more than 1000000 values"))
 }
 
 fn too_deep(at: usize) -> Unreadable {

@@ -5,8 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use weir::config::check::check;
 use weir::config::json::Node;
 use weir::config::load;
+use weir::global::caller::is_address;
+use weir::plan::Plan;
 
-use super::carrier::{ConnectionManager, Environment, Found, Plugin, Written, find};
+use super::carrier::{Found, Plugin, Written, find};
 use super::diagnostic::Diagnostic;
 use super::embedded::offsets;
 use super::json::{self, Unreadable};
@@ -30,7 +32,8 @@ pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
             Found::Carrier(found) => plugins.extend(found),
             Found::Itself => {
                 configurations += 1;
-                configuration(document.whole(), &Environment::unknown(), None, &mut said);
+                let whole = document.whole();
+                configuration(whole, &Plugin::alone(whole), &mut said);
             }
         }
     }
@@ -72,7 +75,7 @@ fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
         said.push(Diagnostic::warning(*at, "", message));
     }
     match plugin.written {
-        Written::Values(here) => configuration(here, &plugin.environment, plugin.manager, said),
+        Written::Values(here) => configuration(here, plugin, said),
         Written::Text(here) => match here.text() {
             Some(value) => {
                 let offsets = offsets(text, &here.spot.value, value);
@@ -119,7 +122,7 @@ fn embedded(text: &str, offsets: &[usize], plugin: &Plugin<'_>, said: &mut Vec<D
     match json::read(text) {
         Ok(mut document) => {
             document.spot.shift(&to_file);
-            configuration(document.whole(), &plugin.environment, plugin.manager, said);
+            configuration(document.whole(), plugin, said);
         }
         Err(Unreadable { at, reason }) => {
             let at = at.map(to_file);
@@ -132,14 +135,9 @@ fn refusal(unreadable: &Unreadable, whole: usize) -> Diagnostic {
     Diagnostic::error(unreadable.at.unwrap_or(whole), "", &unreadable.reason)
 }
 
-/// Judges a configuration.
-fn configuration(
-    here: Here<'_>,
-    environment: &Environment,
-    manager: Option<ConnectionManager<'_>>,
-    said: &mut Vec<Diagnostic>,
-) {
-    let judgement = check(here.node, &|name| environment.get(name));
+/// Judges a configuration, by what is known of the plugin that it is for.
+fn configuration(here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>) {
+    let judgement = check(here.node, &|name| plugin.environment.get(name));
     let mut earlier = (None, 0);
     for finding in &judgement.errors {
         earlier = match earlier {
@@ -159,6 +157,20 @@ fn configuration(
         said.push(Diagnostic::warning(at, finding.path(), finding.message()));
     }
     if let Some(plan) = &judgement.plan {
-        unwise::warnings(plan, here, manager, said);
+        unwise::warnings(plan, here, plugin.manager, said);
+        if plugin.is_on_kong {
+            address(plan, here, said);
+        }
     }
+}
+
+/// Refuses a service that Kong's host cannot call: the module would leave it alone, and `on_error` decide.
+fn address(plan: &Plan, here: Here<'_>, said: &mut Vec<Diagnostic>) {
+    let Some(service) = &plan.service else { return };
+    if is_address(&service.cluster) {
+        return;
+    }
+    let cluster = here.path(&["limiter", "cluster"]).unwrap_or(here);
+    let message = "is no address; expected host:port, as Kong calls it";
+    said.push(Diagnostic::error(cluster.at(), "limiter.cluster", message));
 }

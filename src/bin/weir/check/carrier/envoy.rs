@@ -2,7 +2,7 @@
 
 use weir::config::json::Node;
 
-use super::{Environment, Plugin, Written, is_named};
+use super::{Environment, Plugin, Written};
 use crate::check::tree::Here;
 
 /// What a file of Envoy has at its top.
@@ -92,12 +92,10 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
         advice.push((policy.unwrap_or(config).at(), message.to_owned()));
     }
     Plugin {
-        is_named: is_named(&names),
-        at: config.at(),
-        written: written(config),
         environment: environment(vm),
         advice,
         manager: outside.manager,
+        ..Plugin::new(config, &names, written(config))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Kong: a declarative file.
 
-use super::{Environment, Plugin, Written, is_named};
+use super::{Environment, Plugin, Written};
 use crate::check::tree::Here;
 
 /// Every filter of every chain, of the whole proxy, of services and of their routes.
@@ -26,16 +26,14 @@ fn walk<'a>(here: Here<'a>, found: &mut Vec<Plugin<'a>>) {
 }
 
 fn plugin(filter: Here<'_>) -> Plugin<'_> {
+    let written = match filter.member("config") {
+        None => Written::Absent,
+        Some(config) if config.text().is_some() => Written::Text(config),
+        Some(config) => Written::Values(config),
+    };
     Plugin {
-        is_named: is_named(&[filter.text_at(&["name"])]),
-        at: filter.at(),
-        written: match filter.member("config") {
-            None => Written::Absent,
-            Some(config) if config.text().is_some() => Written::Text(config),
-            Some(config) => Written::Values(config),
-        },
+        is_on_kong: true,
         environment: Environment::unknown(),
-        advice: Vec::new(),
-        manager: None,
+        ..Plugin::new(filter, &[filter.text_at(&["name"])], written)
     }
 }

@@ -1,7 +1,7 @@
 //! Kubernetes: an Istio WasmPlugin, an Envoy Gateway EnvoyExtensionPolicy, a list of objects, and whatever has a
 //! filter of Envoy in it.
 
-use super::{Environment, Plugin, Written, envoy, is_named};
+use super::{Environment, Plugin, Written, envoy};
 use crate::check::tree::Here;
 
 /// Every plugin of an object.
@@ -43,15 +43,12 @@ fn wasm_plugin(object: Here<'_>) -> Plugin<'_> {
         spec.text_at(&["pluginName"]),
         spec.text_at(&["url"]),
     ];
+    let written = spec.member("pluginConfig");
+    let written = written.map_or(Written::Absent, Written::Values);
     Plugin {
-        is_named: is_named(&names),
-        at: spec.at(),
-        written: spec
-            .member("pluginConfig")
-            .map_or(Written::Absent, Written::Values),
         environment,
         advice,
-        manager: None,
+        ..Plugin::new(spec, &names, written)
     }
 }
 
@@ -69,14 +66,10 @@ fn extension<'a>(policy: Here<'a>, wasm: Here<'a>) -> Plugin<'a> {
         wasm.text_at(&["code", "image", "url"]),
         wasm.text_at(&["code", "http", "url"]),
     ];
+    let written = wasm.member("config");
+    let written = written.map_or(Written::Absent, Written::Values);
     Plugin {
-        is_named: is_named(&names),
-        at: wasm.at(),
-        written: wasm
-            .member("config")
-            .map_or(Written::Absent, Written::Values),
         environment,
-        advice: Vec::new(),
-        manager: None,
+        ..Plugin::new(wasm, &names, written)
     }
 }

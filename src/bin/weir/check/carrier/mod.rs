@@ -16,6 +16,8 @@ pub use self::envoy::ConnectionManager;
 pub struct Plugin<'a> {
     /// Whether it goes by the name of Weir.
     pub is_named: bool,
+    /// Whether Kong runs it, where a cluster is an address.
+    pub is_on_kong: bool,
     /// Where it stands.
     pub at: usize,
     pub written: Written<'a>,
@@ -24,6 +26,30 @@ pub struct Plugin<'a> {
     pub advice: Vec<(usize, String)>,
     /// The connection manager of the filter, where that is in the file.
     pub manager: Option<ConnectionManager<'a>>,
+}
+
+impl<'a> Plugin<'a> {
+    /// One that stands at `here` and goes by these names; nothing else is known of it.
+    fn new(here: Here<'_>, names: &[Option<&str>], written: Written<'a>) -> Self {
+        let is_ours = |name: &&str| name.to_ascii_lowercase().contains("weir");
+        Self {
+            is_named: names.iter().flatten().any(is_ours),
+            is_on_kong: false,
+            at: here.at(),
+            written,
+            environment: Environment::default(),
+            advice: Vec::new(),
+            manager: None,
+        }
+    }
+
+    /// A configuration that nothing carries.
+    pub fn alone(here: Here<'a>) -> Self {
+        Self {
+            environment: Environment::unknown(),
+            ..Self::new(here, &[], Written::Values(here))
+        }
+    }
 }
 
 /// How a plugin's configuration is written.
@@ -50,7 +76,7 @@ pub struct Environment {
 
 impl Environment {
     /// One of which nothing is known.
-    pub fn unknown() -> Self {
+    fn unknown() -> Self {
         Self {
             is_open: true,
             ..Self::default()
@@ -92,10 +118,4 @@ pub fn find(document: Here<'_>) -> Found<'_> {
     } else {
         Found::Itself
     }
-}
-
-/// Whether one of some names is Weir's.
-fn is_named(names: &[Option<&str>]) -> bool {
-    let is_ours = |name: &&str| name.to_ascii_lowercase().contains("weir");
-    names.iter().flatten().any(is_ours)
 }

@@ -123,7 +123,7 @@ endef
 # --- what ships -------------------------------------------------------------------
 
 # SHA256SUMS is of all of these, and of the image's files.
-DIST := weir.wasm weir-kong.wasm config.schema.json weir-kong.meta.json weir.cdx.json
+DIST := weir.wasm weir-kong.wasm config.schema.json weir.meta.json weir.cdx.json
 
 dist oci: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 
@@ -137,10 +137,10 @@ dist: oci schemas $(TOOLS)/bin/cargo-cyclonedx ## what a release consists of, in
 
 .PHONY: schemas
 schemas: rust ## what a configuration may be: its JSON Schema, and Kong's metadata of the filter, in dist/
-	$(call say,dist/config.schema.json and dist/weir-kong.meta.json)
+	$(call say,dist/config.schema.json and dist/weir.meta.json)
 	@mkdir -p dist
 	@cargo run -q --locked --features cli --bin weir -- schema > dist/config.schema.json
-	@cargo run -q --locked --features cli --bin weir -- schema --kong > dist/weir-kong.meta.json
+	@cargo run -q --locked --features cli --bin weir -- schema --kong > dist/weir.meta.json
 
 .PHONY: release
 release: ready dist ## the same, where the commit is tagged, in the changelog and otherwise ready: docs/releases.md

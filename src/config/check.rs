@@ -22,7 +22,8 @@ pub enum Variable {
 /// What there is to say of a document.
 #[derive(Debug)]
 pub struct Judgement {
-    /// What would run; `None` where there are errors. Values that are [`assumed`](Self::assumed) stand in it.
+    /// What would run; `None` where there are errors, or would be by what was guessed. The guesses for values that are
+    /// [`assumed`](Self::assumed) stand in it.
     pub plan: Option<Plan>,
     /// In the order of the document, at most [`MAX_ERRORS`](super::MAX_ERRORS).
     pub errors: Vec<Finding>,
@@ -33,7 +34,26 @@ pub struct Judgement {
 }
 
 /// Judges a document by the rules of [`load`](super::load).
+///
+/// A value that is not known could be any, so it is taken for one and then for another: what is wrong with both is
+/// wrong, and what is wrong with one of them alone may be right.
 pub fn check(root: &Node, environment: &dyn Fn(&str) -> Variable) -> Judgement {
+    let low = read(root, environment, Guess::Low);
+    if low.assumed.is_empty() || low.errors.is_empty() {
+        return low;
+    }
+    let high = read(root, environment, Guess::High);
+    let mut errors = low.errors;
+    errors.retain(|error| high.errors.contains(error));
+    Judgement {
+        plan: high.plan,
+        errors,
+        untold: low.untold.min(high.untold),
+        assumed: low.assumed,
+    }
+}
+
+fn read(root: &Node, environment: &dyn Fn(&str) -> Variable, guess: Guess) -> Judgement {
     let value = |name: &str| match environment(name) {
         Variable::Set(value) => Some(value),
         Variable::Unset | Variable::Unknown => None,
@@ -41,6 +61,7 @@ pub fn check(root: &Node, environment: &dyn Fn(&str) -> Variable) -> Judgement {
     let is_unknown = |name: &str| environment(name) == Variable::Unknown;
     let mut reader = Reader::new(root, &value, raw::PLACES);
     reader.unknown.names = &is_unknown;
+    reader.unknown.guess = guess;
     let plan = super::read(root, &mut reader);
     let (assumed, _) = reader.unknown.findings.into_list();
     let (errors, untold) = reader.findings.into_list();
@@ -66,13 +87,43 @@ pub fn parse(text: &[u8]) -> Result<Node, (Option<(usize, usize)>, String)> {
 /// Variables whose values are not known, and where they would have to be.
 pub(super) struct Unknown<'a> {
     names: &'a dyn Fn(&str) -> bool,
+    guess: Guess,
+    /// How many values have been guessed.
+    guessed: u64,
     findings: Findings<'a>,
+}
+
+/// What an unknown value is taken for.
+#[derive(Clone, Copy)]
+enum Guess {
+    /// `true`, or a small number: a thousand and some.
+    Low,
+    /// `false`, or a large number.
+    High,
+}
+
+impl Guess {
+    /// No two numbers of a document are guessed alike, or limits would seem to have one name.
+    fn value(self, allowed: &Allowed, nth: u64) -> Node {
+        match (allowed, self) {
+            (Allowed::Bool, _) => Node::Bool(matches!(self, Self::Low)),
+            (Allowed::Integer { min, max }, Self::Low) => {
+                Node::Unsigned(nth.saturating_add(UNLIKELY).clamp(*min, *max))
+            }
+            (Allowed::Integer { min, max }, Self::High) => {
+                Node::Unsigned(max.saturating_sub(nth).max(*min))
+            }
+            (Allowed::Text(_) | Allowed::Secret(_), _) => Node::String("x".to_owned()),
+        }
+    }
 }
 
 impl<'a> Unknown<'a> {
     pub const fn none(root: &'a Node) -> Self {
         Self {
             names: &|_| false,
+            guess: Guess::Low,
+            guessed: 0,
             findings: Findings::new(root),
         }
     }
@@ -87,14 +138,11 @@ impl<'a> Unknown<'a> {
             "cannot be judged: the value of the environment variable {name} is not known here"
         );
         self.findings.push(path, &message);
-        match allowed {
-            Allowed::Bool => Node::Bool(true),
-            Allowed::Integer { min, max } => Node::Unsigned(UNLIKELY.clamp(*min, *max)),
-            Allowed::Text(_) | Allowed::Secret(_) => Node::String("x".to_owned()),
-        }
+        let value = self.guess.value(allowed, self.guessed);
+        self.guessed = self.guessed.saturating_add(1);
+        value
     }
 }
 
-/// A number that nothing else in a document contradicts: a bucket of it fills in time, and no limit is called
-/// after it.
+/// A number that no limit is likely to be called after.
 const UNLIKELY: u64 = 1_009;

@@ -127,7 +127,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// One error and where it is.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Of every step that leads there from the root the place among its siblings, members counted as they are
     /// written; `usize::MAX` for a member that is missing. Of members with one name it is the first.

@@ -158,11 +158,19 @@ fn configuration(here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>
     }
     if let Some(plan) = &judgement.plan {
         unwise::warnings(plan, here, plugin.manager, said);
-        if plugin.is_on_kong {
+        let is_guessed = |path| {
+            judgement
+                .assumed
+                .iter()
+                .any(|finding| finding.path() == path)
+        };
+        if plugin.is_on_kong && !is_guessed(CLUSTER) {
             address(plan, here, said);
         }
     }
 }
+
+const CLUSTER: &str = "limiter.cluster";
 
 /// Refuses a service that Kong's host cannot call: the module would leave it alone, and `on_error` decide.
 fn address(plan: &Plan, here: Here<'_>, said: &mut Vec<Diagnostic>) {
@@ -172,5 +180,5 @@ fn address(plan: &Plan, here: Here<'_>, said: &mut Vec<Diagnostic>) {
     }
     let cluster = here.path(&["limiter", "cluster"]).unwrap_or(here);
     let message = "is no address; expected host:port, as Kong calls it";
-    said.push(Diagnostic::error(cluster.at(), "limiter.cluster", message));
+    said.push(Diagnostic::error(cluster.at(), CLUSTER, message));
 }

@@ -2,17 +2,15 @@
 
 use std::sync::Mutex;
 
-use super::meter::Registry;
+use super::notes::Notes;
 use super::root::{self, Resumed, Root, Verdict};
-use crate::log::Told;
 use crate::reply::headers::ResponseHeaders;
 
 /// What one VM holds. Every plugin of one identity shares it; each has a root of its own, and so have the
 /// configurations before and after a reload while the former drains.
 struct Vm {
     contexts: Contexts,
-    metrics: Registry,
-    told: Told,
+    notes: Notes,
 }
 
 enum Context {
@@ -27,8 +25,7 @@ enum Context {
 
 static VM: Mutex<Vm> = Mutex::new(Vm {
     contexts: Contexts(Vec::new()),
-    metrics: Registry::new(),
-    told: Told::new(),
+    notes: Notes::new(),
 });
 
 /// Contexts in the order of their numbers. The host counts them up, so a new one goes to the end.
@@ -118,18 +115,16 @@ extern "C" fn proxy_on_context_create(context: u32, root: u32) {
 /// keeps the one it has.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, len: usize) -> u32 {
-    with_vm(0, |vm| {
-        match Root::configure(root, len, &mut vm.metrics, &mut vm.told) {
-            Some(configured) => {
-                if let Some(Context::Root(Some(former))) = vm.contexts.get_mut(root) {
-                    former.release_all(&mut vm.metrics, &mut vm.told);
-                }
-                vm.contexts
-                    .insert(root, Context::Root(Some(Box::new(configured))));
-                1
+    with_vm(0, |vm| match Root::configure(root, len, &mut vm.notes) {
+        Some(configured) => {
+            if let Some(Context::Root(Some(former))) = vm.contexts.get_mut(root) {
+                former.release_all(&mut vm.notes);
             }
-            None => 0,
+            vm.contexts
+                .insert(root, Context::Root(Some(Box::new(configured))));
+            1
         }
+        None => 0,
     })
 }
 
@@ -151,18 +146,18 @@ extern "C" fn proxy_on_http_call_response(
     body_len: usize,
     _trailers: usize,
 ) {
-    with_root(root, |root, metrics, told| {
-        root.on_reply(call, fields, body_len, metrics, told)
+    with_root(root, |root, notes| {
+        root.on_reply(call, fields, body_len, notes)
     });
 }
 
 /// Runs `act` on a root, and keeps what the responses of the requests that it resumed are to say.
-fn with_root(root: u32, act: impl FnOnce(&mut Root, &mut Registry, &mut Told) -> Vec<Resumed>) {
+fn with_root(root: u32, act: impl FnOnce(&mut Root, &mut Notes) -> Vec<Resumed>) {
     with_vm((), |vm| {
         let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) else {
             return;
         };
-        for Resumed { stream, headers } in act(root, &mut vm.metrics, &mut vm.told) {
+        for Resumed { stream, headers } in act(root, &mut vm.notes) {
             vm.contexts.show(stream, headers);
         }
     });
@@ -178,7 +173,7 @@ extern "C" fn proxy_on_request_headers(context: u32, fields: usize, _end: u32) -
         let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) else {
             return CONTINUE;
         };
-        match root.on_request(context, fields, &mut vm.metrics, &mut vm.told) {
+        match root.on_request(context, fields, &mut vm.notes) {
             Verdict::Pass(None) => CONTINUE,
             Verdict::Pass(Some(headers)) => {
                 vm.contexts.show(context, headers);
@@ -211,7 +206,7 @@ extern "C" fn proxy_on_delete(context: u32) {
     with_vm((), |vm| {
         match vm.contexts.remove(context) {
             // It may have been the last whose ticks did.
-            Some(Context::Root(_)) => vm.metrics.hand_over(),
+            Some(Context::Root(_)) => vm.notes.metrics.hand_over(),
             Some(Context::Stream { root, .. }) => vm.contexts.gone(root, context),
             None => {}
         }

@@ -7,6 +7,7 @@ mod exports;
 #[cfg(feature = "kong")]
 mod kong;
 mod meter;
+mod notes;
 mod request;
 mod root;
 mod service;

@@ -9,7 +9,8 @@ use replying::{conclude, refuse_fields};
 
 use super::call::{self, Buffer, Level};
 use super::clock::Clock;
-use super::meter::{Meter, Registry};
+use super::meter::Meter;
+use super::notes::Notes;
 use super::request::CurrentRequest;
 use super::service::Link;
 use super::shared::Shared;
@@ -19,7 +20,7 @@ use crate::engine::{Asked, Incidents, Met};
 use crate::facts::Facts;
 use crate::limiter::{Answer, Limiter, Request};
 use crate::local::store::{Fault, Founding};
-use crate::log::{Incident, RefusalLines, Told};
+use crate::log::{Incident, RefusalLines};
 use crate::metrics::ServiceCount;
 use crate::reply::headers::ResponseHeaders;
 use crate::units::{Instant, Nanos, Now};
@@ -94,12 +95,7 @@ impl Root {
     /// Reads the configuration of the plugin whose `on_configure` is running and puts it to work.
     ///
     /// `None` when it is refused; every reason is then in the log.
-    pub fn configure(
-        number: u32,
-        len: usize,
-        registry: &mut Registry,
-        told: &mut Told,
-    ) -> Option<Self> {
+    pub fn configure(number: u32, len: usize, notes: &mut Notes) -> Option<Self> {
         let text = match call::read_buffer(Buffer::PluginConfiguration, len) {
             Ok(text) => text,
             Err(refused) => {
@@ -120,10 +116,10 @@ impl Root {
                 return None;
             }
         };
-        told.reconfigured();
-        let (meter, failed) = Meter::new(&plan, registry);
+        notes.reconfigured();
+        let (meter, failed) = Meter::new(&plan, &mut notes.metrics);
         if failed.is_some() {
-            told.tell(Incident::Metric);
+            notes.tell(Incident::Metric);
         }
         let mut root = Self {
             meter,
@@ -139,41 +135,35 @@ impl Root {
             link: None,
         };
         if let Err(incident) = root.join() {
-            told.tell(incident);
+            notes.tell(incident);
         }
-        root.open_link(told);
+        root.open_link(notes);
         if root.limiter.plan().asks_nobody() {
-            told.tell(Incident::NoGlobalRule);
+            notes.tell(Incident::NoGlobalRule);
         }
-        root.record_breaker(registry);
+        root.record_breaker(notes);
         root.begin_to_tick();
         Some(root)
     }
 
     /// Answers the request of stream number `stream`, whose callback is running.
-    pub fn on_request(
-        &mut self,
-        stream: u32,
-        fields: usize,
-        registry: &mut Registry,
-        told: &mut Told,
-    ) -> Verdict {
+    pub fn on_request(&mut self, stream: u32, fields: usize, notes: &mut Notes) -> Verdict {
         let mut request = CurrentRequest { fields };
         let mut facts = Facts::new(&mut request);
         let mut met = std::mem::take(&mut self.met);
         let meter = &self.meter;
-        let skip = |rule| meter.count_one(rule, Count::Skipped, registry);
+        let skip = |rule| meter.count_one(rule, Count::Skipped, &mut notes.metrics);
         let unreadable = self.limiter.engine().select(&mut facts, &mut met, skip);
         if let Some(fault) = unreadable {
-            told.tell(Incident::Facts(fault));
+            notes.tell(Incident::Facts(fault));
         }
         let verdict = if unreadable.is_some() && !call::is_readable(fields) {
-            refuse_fields(told)
+            refuse_fields(notes)
         } else if met.is_empty() {
             Verdict::Pass(None)
         } else {
-            let now = self.now(told);
-            self.answer(stream, &met, now, &mut facts, registry, told)
+            let now = self.now(notes);
+            self.answer(stream, &met, now, &mut facts, notes)
         };
         self.met = met;
         verdict
@@ -185,16 +175,16 @@ impl Root {
         met: &[Met],
         now: Option<Now>,
         facts: &mut Facts<'_, CurrentRequest>,
-        registry: &mut Registry,
-        told: &mut Told,
+        notes: &mut Notes,
     ) -> Verdict {
         let mut incidents = Incidents::default();
         let grpc = || facts.is_grpc();
         let request = Request { met, now, grpc };
         let mut answer = self.limiter.answer(request, &mut Shared, &mut incidents);
         if let Answer::Park { cold } = answer {
-            if self.park(stream, met, cold, now, facts, registry, told) {
-                self.meter.count_service(ServiceCount::Parked, 1, registry);
+            if self.park(stream, met, cold, now, facts, notes) {
+                self.meter
+                    .count_service(ServiceCount::Parked, 1, &mut notes.metrics);
                 return Verdict::Parked;
             }
             let grpc = || facts.is_grpc();
@@ -202,39 +192,31 @@ impl Root {
             answer = self
                 .limiter
                 .decide(request, Asked::FAILED, &mut Shared, &mut incidents);
-            self.meter.count_service(ServiceCount::Alone, 1, registry);
+            self.meter
+                .count_service(ServiceCount::Alone, 1, &mut notes.metrics);
         }
         let lines = &mut self.lines;
-        let verdict = conclude(
-            answer,
-            now,
-            false,
-            &self.meter,
-            lines,
-            facts,
-            registry,
-            told,
-        );
-        self.take_in(&incidents, met, now, facts, registry, told);
+        let verdict = conclude(answer, now, false, &self.meter, lines, facts, notes);
+        self.take_in(&incidents, met, now, facts, notes);
         verdict
     }
 
     /// Looks for requests that have waited too long, hands counters over, and now and then looks after the table.
-    pub fn on_tick(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
+    pub fn on_tick(&mut self, notes: &mut Notes) -> Vec<Resumed> {
         let mut resumed = Vec::new();
         let now = match self.link {
             Some(_) => {
-                let now = self.now_for_service(told);
-                resumed = self.watch(now, registry, told);
+                let now = self.now_for_service(notes);
+                resumed = self.watch(now, notes);
                 now
             }
             None => self.clock.read_monotonic().ok(),
         };
         if self.is_time_to_hand_over(now) {
-            registry.hand_over();
+            notes.metrics.hand_over();
             let (_, times) = self.handed_over;
             if self.founding.is_none() || times.is_multiple_of(HANDED_OVER_BETWEEN_LOOKS) {
-                self.look_after_table(registry, told);
+                self.look_after_table(notes);
             }
         }
         resumed
@@ -252,42 +234,42 @@ impl Root {
         true
     }
 
-    fn now(&mut self, told: &mut Told) -> Option<Now> {
+    fn now(&mut self, notes: &mut Notes) -> Option<Now> {
         let now = if self.limiter.engine().reads_wall_clock() {
             self.clock.read_both()
         } else {
             self.clock.read_monotonic()
         };
         if now.is_err() {
-            told.tell(Incident::Clock);
+            notes.tell(Incident::Clock);
         }
         now.ok()
     }
 
     /// Joins the table again, in case there was none or the host has forgotten where it is, and sets the gauge
     /// of tracked keys.
-    fn look_after_table(&mut self, registry: &Registry, told: &mut Told) {
+    fn look_after_table(&mut self, notes: &mut Notes) {
         if let Err(incident) = self.join() {
-            told.tell(incident);
+            notes.tell(incident);
         }
-        self.open_link(told);
+        self.open_link(notes);
         match self.clock.read_both() {
             Ok(now) => {
                 if self.is_asked_for(now.monotonic) {
-                    self.record_breaker(registry);
+                    self.record_breaker(notes);
                 }
                 let first = u32::try_from(now.monotonic.0 % (1 << 31)).unwrap_or(0);
                 let entries =
                     self.limiter
                         .engine()
                         .tracked_keys(&mut Shared, now, first, SETS_SAMPLED);
-                self.meter.record_entries(entries, registry);
+                self.meter.record_entries(entries, &notes.metrics);
                 if let Some(pots) = self.limiter.engine().pots() {
                     let tokens = pots.in_hand(&mut Shared, now.monotonic, first, SETS_SAMPLED);
-                    self.meter.record_in_hand(tokens, registry);
+                    self.meter.record_in_hand(tokens, &notes.metrics);
                 }
             }
-            Err(_) => told.tell(Incident::Clock),
+            Err(_) => notes.tell(Incident::Clock),
         }
     }
 
@@ -308,23 +290,6 @@ impl Root {
             self.founding = Some(founding);
         }
         Ok(())
-    }
-}
-
-impl Told {
-    fn tell_all(&mut self, incidents: &Incidents) {
-        if let Some(fault) = incidents.fault {
-            self.tell(Incident::Store(fault));
-        }
-        if incidents.stats.corrupt > 0 {
-            self.tell(Incident::Corrupt);
-        }
-    }
-
-    fn tell(&mut self, incident: Incident) {
-        if let Some(line) = self.line(incident) {
-            call::log(Level::Warn, &line);
-        }
     }
 }
 

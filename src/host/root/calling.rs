@@ -1,7 +1,7 @@
 //! The rate limit service, from the root's side.
 
 use super::super::call::{self, HostError, Level};
-use super::super::meter::Registry;
+use super::super::notes::Notes;
 use super::super::service::{self, CALLER, Link};
 use super::super::shared::Shared;
 use super::{Pace, Resumed, Root};
@@ -13,21 +13,21 @@ use crate::global::lease::pots::Stats;
 use crate::global::parking::Round;
 use crate::global::wire::Fault;
 use crate::limiter::Limiter;
-use crate::log::{self, Incident, Told};
+use crate::log::{self, Incident};
 use crate::metrics::ServiceCount;
 use crate::units::{Instant, Now};
 
 impl Root {
     /// Makes ready to ask the service, where there is one.
     #[inline(never)]
-    pub(super) fn open_link(&mut self, told: &mut Told) {
+    pub(super) fn open_link(&mut self, notes: &mut Notes) {
         let service = &self.limiter.plan().service;
         let (Some(founding), Some(service), None) = (self.founding, service, &self.link) else {
             return;
         };
         match Link::new(service, founding.dialect) {
             Ok(link) => self.link = Some(link),
-            Err(incident) => told.tell(incident),
+            Err(incident) => notes.tell(incident),
         }
     }
 
@@ -39,10 +39,10 @@ impl Root {
 
     /// Sets the gauge of the breaker. A change is told of once, by the worker that brings it about; another configuration
     /// may have left the gauge as its own was.
-    pub(super) fn record_breaker(&self, registry: &Registry) {
+    pub(super) fn record_breaker(&self, notes: &Notes) {
         let link = self.link.as_ref();
         let is_open = link.is_some_and(|link| link.client.is_open(&mut Shared));
-        self.meter.record_breaker(is_open, registry);
+        self.meter.record_breaker(is_open, &notes.metrics);
     }
 
     /// Asks for a stream that has just been parked, which is the effective context; tells whether it can wait for the
@@ -51,11 +51,10 @@ impl Root {
         &mut self,
         stream: u32,
         now: Option<Now>,
-        registry: &mut Registry,
-        told: &mut Told,
+        notes: &mut Notes,
     ) -> bool {
         let mut turn = Turn::of_stream();
-        while self.call(&mut turn, now, registry, told) {}
+        while self.call(&mut turn, now, notes) {}
         let Some(link) = &mut self.link else {
             return false;
         };
@@ -68,14 +67,14 @@ impl Root {
     }
 
     /// Asks for the streams that have woken the root.
-    pub fn on_queue_ready(&mut self, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
+    pub fn on_queue_ready(&mut self, notes: &mut Notes) -> Vec<Resumed> {
         let Some(link) = &mut self.link else {
             return Vec::new();
         };
         link.woken();
         self.set_pace(Pace::Watching);
-        let now = self.now_for_service(told);
-        self.ask(now, registry, told)
+        let now = self.now_for_service(notes);
+        self.ask(now, notes)
     }
 
     /// Reads the answer to call number `number`, whose callback is running.
@@ -84,10 +83,9 @@ impl Root {
         number: u32,
         fields: usize,
         body_len: usize,
-        registry: &mut Registry,
-        told: &mut Told,
+        notes: &mut Notes,
     ) -> Vec<Resumed> {
-        let now = self.now_for_service(told);
+        let now = self.now_for_service(notes);
         let service = &self.limiter.plan().service;
         let (Some(Link { client, .. }), Some(service)) = (&mut self.link, service) else {
             return Vec::new();
@@ -103,51 +101,45 @@ impl Root {
         let mut books = books(&self.limiter, &mut shared, now, &mut stats);
         let (heard, change) = client.answered(number, read, &mut round, service, &mut books);
         if let Some(fault) = heard.fault {
-            told.tell(Incident::Service(fault, &service.cluster));
+            notes.tell(Incident::Service(fault, &service.cluster));
         }
-        self.take_note(change, heard.fault, registry);
-        self.meter.record_latency(heard.took, registry);
+        self.take_note(change, heard.fault, notes);
+        self.meter.record_latency(heard.took, &notes.metrics);
         let plan = self.limiter.plan();
         if let Some(question) = &heard.unmatched {
-            told.tell(Incident::Unmatched(plan, question));
+            notes.tell(Incident::Unmatched(plan, question));
         }
         if let Some((question, counter)) = &heard.disagrees {
-            told.tell(Incident::Disagrees(plan, question, *counter));
+            notes.tell(Incident::Disagrees(plan, question, *counter));
         }
-        self.meter.count_pots(&stats, registry);
+        self.meter.count_pots(&stats, &mut notes.metrics);
         self.is_bare = cfg!(feature = "kong") && body_len == 0;
-        let mut resumed = self.serve(round, now, registry, told);
+        let mut resumed = self.serve(round, now, notes);
         self.is_bare = false;
         // A call that is made here would be the stream's whose answer this is.
         if CALLER == Caller::Root {
-            resumed.extend(self.ask(now, registry, told));
+            resumed.extend(self.ask(now, notes));
         }
         resumed
     }
 
     /// Asks for what is needed, unless the service is to be left alone: then nobody waits for it.
     #[inline(never)]
-    fn ask(&mut self, now: Option<Now>, registry: &mut Registry, told: &mut Told) -> Vec<Resumed> {
+    fn ask(&mut self, now: Option<Now>, notes: &mut Notes) -> Vec<Resumed> {
         if !self.is_asking(now.unwrap_or_default().monotonic) {
             return Vec::new();
         }
         let mut turn = Turn::default();
-        while self.call(&mut turn, now, registry, told) {}
+        while self.call(&mut turn, now, notes) {}
         match turn.round() {
-            Some(round) => self.serve(round, now, registry, told),
+            Some(round) => self.serve(round, now, notes),
             None => Vec::new(),
         }
     }
 
     /// Makes the next call of a turn; tells whether there was one to make.
     #[inline(never)]
-    fn call(
-        &mut self,
-        turn: &mut Turn,
-        now: Option<Now>,
-        registry: &mut Registry,
-        told: &mut Told,
-    ) -> bool {
+    fn call(&mut self, turn: &mut Turn, now: Option<Now>, notes: &mut Notes) -> bool {
         let plan = self.limiter.plan();
         let (Some(Link { client, .. }), Some(service)) = (&mut self.link, &plan.service) else {
             return false;
@@ -155,26 +147,27 @@ impl Root {
         let (mut stats, mut shared) = (Stats::default(), Shared);
         let mut books = books(&self.limiter, &mut shared, now, &mut stats);
         let Some(asks) = client.next_call(turn, service, &mut books) else {
-            self.meter.count_pots(&stats, registry);
+            self.meter.count_pots(&stats, &mut notes.metrics);
             return false;
         };
         match service::send(plan, service, &asks, turn.timeout(service)) {
             Ok(number) => {
                 client.begun(number, asks, now.unwrap_or_default().monotonic);
-                self.meter.count_service(ServiceCount::Calls, 1, registry);
+                self.meter
+                    .count_service(ServiceCount::Calls, 1, &mut notes.metrics);
             }
             // No such cluster, no healthy host in it, or a circuit breaker of the proxy's own.
             Err(refused) => {
                 let change = client.not_begun(turn, asks, service, &mut books);
                 let cluster = &service.cluster;
-                told.tell(match refused {
+                notes.tell(match refused {
                     HostError::BadArgument => Incident::NoCluster(cluster),
                     _ => Incident::Service(Fault::Unreachable, cluster),
                 });
-                self.take_note(change, Some(Fault::Unreachable), registry);
+                self.take_note(change, Some(Fault::Unreachable), notes);
             }
         }
-        self.meter.count_pots(&stats, registry);
+        self.meter.count_pots(&stats, &mut notes.metrics);
         true
     }
 
@@ -183,34 +176,29 @@ impl Root {
         &mut self,
         change: Option<breaker::Change>,
         fault: Option<Fault>,
-        registry: &mut Registry,
+        notes: &mut Notes,
     ) {
         if let Some(change) = change {
-            self.meter.record_breaker(change.opens(), registry);
+            self.meter.record_breaker(change.opens(), &notes.metrics);
             if let Some(line) = log::breaker_line(change, fault) {
                 call::log(Level::Warn, &line);
             }
         }
         if let Some(fault) = fault {
             self.meter
-                .count_service(ServiceCount::of(fault), 1, registry);
+                .count_service(ServiceCount::of(fault), 1, &mut notes.metrics);
         }
     }
 
     /// Looks for who can be served meanwhile or has waited too long, and asks for who needs it.
     #[inline(never)]
-    pub(super) fn watch(
-        &mut self,
-        now: Option<Now>,
-        registry: &mut Registry,
-        told: &mut Told,
-    ) -> Vec<Resumed> {
+    pub(super) fn watch(&mut self, now: Option<Now>, notes: &mut Notes) -> Vec<Resumed> {
         if let Some(link) = self.link.as_mut().filter(|link| link.is_waking()) {
             // In case the message that was to wake the root is lost.
             link.woken();
         }
-        let mut resumed = self.serve(Round::default(), now, registry, told);
-        resumed.extend(self.ask(now, registry, told));
+        let mut resumed = self.serve(Round::default(), now, notes);
+        resumed.extend(self.ask(now, notes));
         if let Some(link) = &self.link
             && link.client.is_idle(now.unwrap_or_default().monotonic)
         {
@@ -226,10 +214,10 @@ impl Root {
     }
 
     /// Both clocks: the service's windows are on the wall clock.
-    pub(super) fn now_for_service(&mut self, told: &mut Told) -> Option<Now> {
+    pub(super) fn now_for_service(&mut self, notes: &mut Notes) -> Option<Now> {
         let now = self.clock.read_both();
         if now.is_err() {
-            told.tell(Incident::Clock);
+            notes.tell(Incident::Clock);
         }
         now.ok()
     }

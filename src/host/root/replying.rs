@@ -1,14 +1,15 @@
 //! What becomes of a request on the host's side: it goes on, or is answered and told of.
 
 use super::super::call::{self, Level, Map};
-use super::super::meter::{Meter, Registry};
+use super::super::meter::Meter;
+use super::super::notes::Notes;
 use super::super::request::CurrentRequest;
 use super::Verdict;
 use crate::decision::Decision;
 use crate::facts::Facts;
 use crate::key;
 use crate::limiter::Answer;
-use crate::log::{self, Incident, RefusalLines, Told};
+use crate::log::{self, Incident, RefusalLines};
 use crate::pairs::Pairs;
 use crate::plan::{LogKeys, Plan};
 use crate::reply::LocalReply;
@@ -16,20 +17,16 @@ use crate::reply::headers::{Change, ResponseHeaders};
 use crate::units::Now;
 
 /// Refuses a request whose header fields are too many to be judged (RFC 6585 §5).
-pub(super) fn refuse_fields(told: &mut Told) -> Verdict {
+pub(super) fn refuse_fields(notes: &mut Notes) -> Verdict {
     const TOO_LARGE: u16 = 431;
     let none = Pairs::with_room().finish();
     if call::send_local_response(TOO_LARGE, &[], &[], &none, -1).is_err() {
-        told.tell(Incident::Reply);
+        notes.tell(Incident::Reply);
     }
     Verdict::Answered
 }
 
 /// Counts an answer, tells the log of a refusal and sends it, without its body where `is_bare`.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what its callers have in hand, and nothing else"
-)]
 pub(super) fn conclude(
     answer: Answer<'_>,
     now: Option<Now>,
@@ -37,23 +34,22 @@ pub(super) fn conclude(
     meter: &Meter,
     lines: &mut RefusalLines,
     facts: &mut Facts<'_, CurrentRequest>,
-    registry: &mut Registry,
-    told: &mut Told,
+    notes: &mut Notes,
 ) -> Verdict {
     let (plan, refused) = match answer {
         Answer::Pass(decision, headers) => {
-            meter.count(&decision, registry);
+            meter.count(&decision, &mut notes.metrics);
             return Verdict::Pass(headers);
         }
         Answer::Park { .. } => return Verdict::Parked,
         Answer::Refuse(plan, refused) => (plan, refused),
     };
-    meter.count(&refused.decision, registry);
+    meter.count(&refused.decision, &mut notes.metrics);
     if let Some(suppressed) = lines.admit(now.unwrap_or_default().monotonic) {
         report(plan, &refused.decision, suppressed, facts);
     }
     if send(&refused.reply, is_bare).is_err() {
-        told.tell(Incident::Reply);
+        notes.tell(Incident::Reply);
     }
     Verdict::Answered
 }

@@ -1,7 +1,7 @@
 //! Requests that wait for the rate limit service, from the root's side.
 
 use super::super::call;
-use super::super::meter::Registry;
+use super::super::notes::Notes;
 use super::super::request::CurrentRequest;
 use super::super::service::CALLER;
 use super::super::shared::Shared;
@@ -12,17 +12,12 @@ use crate::global::caller::Caller;
 use crate::global::client::Parks;
 use crate::global::parking::{Ready, Round};
 use crate::limiter::{Answer, Request};
-use crate::log::Told;
 use crate::metrics::ServiceCount;
 use crate::units::{Instant, Now};
 
 impl Root {
     /// Lets a stream wait for the service; false when it cannot.
     #[inline(never)]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what its caller has in hand, and nothing else"
-    )]
     pub(super) fn park(
         &mut self,
         stream: u32,
@@ -30,8 +25,7 @@ impl Root {
         cold: bool,
         now: Option<Now>,
         facts: &mut Facts<'_, CurrentRequest>,
-        registry: &mut Registry,
-        told: &mut Told,
+        notes: &mut Notes,
     ) -> bool {
         let (Some(link), Some(service)) = (&mut self.link, &self.limiter.plan().service) else {
             return false;
@@ -57,7 +51,7 @@ impl Root {
         parking.park(stream, met.to_vec(), questions, since);
         match CALLER {
             Caller::Root => true,
-            Caller::Stream => self.ask_for_stream(stream, now, registry, told),
+            Caller::Stream => self.ask_for_stream(stream, now, notes),
         }
     }
 
@@ -95,8 +89,7 @@ impl Root {
         &mut self,
         mut round: Round,
         now: Option<Now>,
-        registry: &mut Registry,
-        told: &mut Told,
+        notes: &mut Notes,
     ) -> Vec<Resumed> {
         let mut resumed = Vec::new();
         let at = now.unwrap_or_default().monotonic;
@@ -110,7 +103,7 @@ impl Root {
                     continue;
                 }
             }
-            match self.decide_parked(&ready, now, registry, told) {
+            match self.decide_parked(&ready, now, notes) {
                 Verdict::Parked => {
                     if let Some(link) = &mut self.link {
                         let parking = &mut link.client.exchange.parking;
@@ -127,7 +120,7 @@ impl Root {
             }
         }
         self.meter
-            .count_service(ServiceCount::Lapsed, round.lapsed(), registry);
+            .count_service(ServiceCount::Lapsed, round.lapsed(), &mut notes.metrics);
         if is_about_streams {
             // The rest of this callback is about the root again.
             let _ = call::set_effective_context(self.number);
@@ -143,15 +136,10 @@ impl Root {
 
     /// Decides about a request that waited, whose stream is the effective context.
     #[inline(never)]
-    fn decide_parked(
-        &mut self,
-        ready: &Ready,
-        now: Option<Now>,
-        registry: &mut Registry,
-        told: &mut Told,
-    ) -> Verdict {
+    fn decide_parked(&mut self, ready: &Ready, now: Option<Now>, notes: &mut Notes) -> Verdict {
         if ready.is_overdue {
-            self.meter.count_service(ServiceCount::Overdue, 1, registry);
+            self.meter
+                .count_service(ServiceCount::Overdue, 1, &mut notes.metrics);
         }
         let mut is_alone = !ready.asked().may_wait;
         // That it could be read is why it was let wait.
@@ -175,15 +163,16 @@ impl Root {
                 .decide(request, asked, &mut Shared, &mut incidents);
         }
         if is_alone {
-            self.meter.count_service(ServiceCount::Alone, 1, registry);
+            self.meter
+                .count_service(ServiceCount::Alone, 1, &mut notes.metrics);
         }
         let (facts, lines) = (&mut facts, &mut self.lines);
         let (meter, is_bare) = (&self.meter, self.is_bare);
-        let verdict = conclude(answer, now, is_bare, meter, lines, facts, registry, told);
-        self.take_in(&incidents, met, now, facts, registry, told);
+        let verdict = conclude(answer, now, is_bare, meter, lines, facts, notes);
+        self.take_in(&incidents, met, now, facts, notes);
         if let Verdict::Answered | Verdict::Pass(_) = verdict {
             let waited = now.unwrap_or_default().monotonic.since(ready.parked.since);
-            self.meter.record_waited(waited, registry);
+            self.meter.record_waited(waited, &notes.metrics);
         }
         verdict
     }
@@ -195,12 +184,11 @@ impl Root {
         met: &[Met],
         now: Option<Now>,
         facts: &mut Facts<'_, CurrentRequest>,
-        registry: &mut Registry,
-        told: &mut Told,
+        notes: &mut Notes,
     ) {
-        self.meter.count_store(&incidents.stats, registry);
-        self.meter.count_pots(&incidents.pots, registry);
-        told.tell_all(incidents);
+        self.meter.count_store(&incidents.stats, &mut notes.metrics);
+        self.meter.count_pots(&incidents.pots, &mut notes.metrics);
+        notes.tell_all(incidents);
         self.refill(&incidents.low, met, now, facts);
     }
 
@@ -212,8 +200,8 @@ impl Root {
     }
 
     /// Lets nobody wait any longer: another configuration takes this one's place.
-    pub fn release_all(&mut self, registry: &mut Registry, told: &mut Told) {
-        let now = self.now_for_service(told);
-        let _without_headers = self.serve(Round::last(), now, registry, told);
+    pub fn release_all(&mut self, notes: &mut Notes) {
+        let now = self.now_for_service(notes);
+        let _without_headers = self.serve(Round::last(), now, notes);
     }
 }

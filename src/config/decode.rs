@@ -154,10 +154,8 @@ impl<'a> Reader<'a> {
     /// Reports a value that is not allowed, and quotes that are too many or too few.
     #[inline(never)]
     fn unfit(&mut self, path: &Path<'_>, found: &Node, allowed: &Allowed) {
-        if matches!(allowed, Allowed::Secret(_)) {
-            let message =
-                format!("the value is not allowed, and not shown here; expected {allowed}");
-            return self.findings.push(path, &message);
+        if let Allowed::Secret(form) = allowed {
+            return self.hidden(path, form);
         }
         let quotes = match (found, allowed) {
             (Node::String(_), Allowed::Bool | Allowed::Integer { .. }) => ", without quotes",
@@ -165,6 +163,13 @@ impl<'a> Reader<'a> {
             _ => "",
         };
         self.found(path, found, &format_args!("{allowed}{quotes}"));
+    }
+
+    /// Reports a value that is not allowed, or what stands where a value should, and may be a secret.
+    #[inline(never)]
+    pub fn hidden(&mut self, path: &Path<'_>, expected: &str) {
+        let message = format!("the value is not allowed, and not shown here; expected {expected}");
+        self.findings.push(path, &message);
     }
 
     #[inline(never)]
@@ -338,7 +343,12 @@ impl<'a> Reader<'a> {
         let name = match node.member("env") {
             Some(Node::String(name)) if is_variable(name) => name,
             Some(other) => {
-                return self.unexpected(&env, other, "the name of an environment variable");
+                const EXPECTED: &str = "the name of an environment variable";
+                match allowed {
+                    Allowed::Secret(_) => self.hidden(&env, EXPECTED),
+                    _ => self.found(&env, other, &EXPECTED),
+                }
+                return None;
             }
             None => return self.required(&env),
         };

@@ -70,6 +70,11 @@ impl Decode for AddedHeaders {
 
 impl Decode for CallHeaders {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        if !matches!(node, Node::Object(_)) {
+            // Such as a whole header in one text.
+            reader.hidden(path, OBJECT);
+            return None;
+        }
         let value: ReadValue = |node, path, reader| {
             let OrEnv(value) = OrEnv::<SecretValue>::decode(node, path, reader)?;
             Some(value.0)
@@ -132,6 +137,8 @@ const STEERING: &str = "x-envoy-";
 /// Reads the text of a value.
 type ReadValue = fn(&Node, &Path<'_>, &mut Reader<'_>) -> Option<Box<str>>;
 
+const OBJECT: &str = "an object of names and values of headers";
+
 /// At most `most` headers, whose values `value` reads.
 fn written(
     node: &Node,
@@ -141,7 +148,7 @@ fn written(
     value: ReadValue,
 ) -> Option<Vec<Header>> {
     let Node::Object(members) = node else {
-        return reader.unexpected(path, node, "an object of names and values of headers");
+        return reader.unexpected(path, node, OBJECT);
     };
     if members.len() > most {
         let count = members.len();

@@ -138,20 +138,25 @@ fn rule(
         Some(Some(_)) => raw::Algorithm::FixedWindow,
         _ => raw::Algorithm::TokenBucket,
     };
+    let keeper = match (&raw.global, service) {
+        (Some(Some(global)), Some(Some(known))) => known.keeps(global),
+        _ => None,
+    };
     let limits = raw.limits.and_then(|raw| match raw {
         Limits::Unlimited => Some(Vec::new()),
         Limits::All(list) => {
             let rule = name.as_ref().map_or("", |name| &name.0);
-            limits::limits(list, rule, default, &path.member("limits"), reader)
+            let path = path.member("limits");
+            limits::limits(list, rule, default, keeper, &path, reader)
         }
     });
-    let global = match (raw.global?, &limits, &key) {
-        (None, ..) => Some(None),
-        (Some(raw), Some(limits), Some(key)) => {
+    let global = raw.global.and_then(|raw| match raw {
+        None => Some(None),
+        Some(raw) => {
+            let (limits, key) = (limits.as_deref(), key.as_deref());
             global::global(raw, limits, key, service, path, reader).map(Some)
         }
-        _ => None,
-    };
+    });
     Some(Rule {
         name: name?.0,
         matches: matches?,

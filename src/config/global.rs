@@ -114,14 +114,19 @@ impl Known {
             proxies: raw.proxies.as_ref().map(|proxies| proxies.0.0),
         }
     }
+
+    /// What keeps the limits of a rule, as far as it is known.
+    pub fn keeps(self, rule: &raw::Global) -> Option<(Engine, Mode)> {
+        self.engine.zip(rule.mode)
+    }
 }
 
-/// Makes a rule global. `service` is `None` where there is none, `Some(None)` where it was no object, which has been
-/// reported.
+/// Makes a rule global, of limits and a key that are `None` where something was wrong with them. `service` is `None` where
+/// there is none, `Some(None)` where it was no object, which has been reported.
 pub(super) fn global(
     raw: raw::Global,
-    limits: &[Limit],
-    key: &[KeyPart],
+    limits: Option<&[Limit]>,
+    key: Option<&[KeyPart]>,
     service: Option<Option<Known>>,
     path: &Path<'_>,
     reader: &mut Reader<'_>,
@@ -132,14 +137,9 @@ pub(super) fn global(
     };
     let (mode, service) = (raw.mode?, service?);
     let (engine, proxies) = (service.engine?, service.proxies?);
+    let (limits, key) = (limits?, key?);
     if !engine.takes_repeated_keys() {
         refuse_repeated_keys(key, limits.len() > 1, &path.member("key"), reader);
-    }
-    let limits_path = path.member("limits");
-    for (index, limit) in limits.iter().enumerate() {
-        if let Err(message) = engine.supports(limit, mode) {
-            reader.refuse::<()>(&limits_path.item(index), message);
-        }
     }
     Some(match mode {
         Mode::PerRequest => {

@@ -7,17 +7,19 @@ use super::error::Path;
 use super::names::Names;
 use super::raw;
 use super::value::Period;
+use crate::global::wire::{Engine, Mode};
 use crate::local::calendar::Span;
 use crate::local::gcra::Bucket;
 use crate::local::limit::{Algorithm, Limit, MAX_LIMITS};
 use crate::local::window::Window;
 use crate::units::Nanos;
 
-/// The limits of the rule `rule`.
+/// The limits of the rule `rule`, which `keeper` supports, where it is known who keeps them beside the proxy.
 pub(super) fn limits(
     raw: List<raw::Limit, 1, MAX_LIMITS>,
     rule: &str,
     default: raw::Algorithm,
+    keeper: Option<(Engine, Mode)>,
     path: &Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Vec<Limit>> {
@@ -31,7 +33,11 @@ pub(super) fn limits(
             reader.refuse::<()>(&path, &message);
         }
         let algorithm = raw.algorithm.map(|written| written.unwrap_or(default));
-        limit(raw, name, algorithm, &path, reader)
+        let limit = limit(raw, name, algorithm, &path, reader)?;
+        match keeper.map(|(engine, mode)| engine.supports(&limit, mode)) {
+            Some(Err(message)) => reader.refuse(&path, message),
+            _ => Some(limit),
+        }
     })?;
     let alone = limits.len() == 1;
     for limit in &mut limits {

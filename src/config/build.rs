@@ -169,7 +169,8 @@ fn rule(
 }
 
 fn matches(raw: raw::Match, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Match> {
-    if let (Some(None), Some(None)) = (&raw.path, &raw.methods) {
+    // What has other members has been refused for those.
+    if reader.findings.is_empty_object(path) {
         return reader.refuse(path, "an empty match; leave it out to match every request");
     }
     let paths = raw.path.and_then(|raw| match raw {

@@ -173,6 +173,12 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// Whether an object without members is here.
+    pub fn is_empty_object(&self, path: &Path<'_>) -> bool {
+        let node = path.locate(self.root, &mut Vec::new());
+        matches!(node, Some(Node::Object(members)) if members.is_empty())
+    }
+
     /// Whether another error is only counted: then its text need not be made.
     pub const fn is_full(&self) -> bool {
         self.found.len() >= MAX_ERRORS

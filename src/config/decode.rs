@@ -268,6 +268,10 @@ impl<'a> Reader<'a> {
     ) -> Option<&'n [Node]> {
         let meant = match node {
             Node::Array(items) if (min..=max).contains(&items.len()) => return Some(items),
+            // Lua has one empty table for lists and objects; Kong writes it as an object.
+            Node::Object(members) if cfg!(feature = "kong") && min == 0 && members.is_empty() => {
+                return Some(&[]);
+            }
             Node::String(_) => format!("; did you mean [{node}]?"),
             _ => String::new(),
         };

@@ -2,10 +2,12 @@
 
 use crate::calls::check_trace;
 use crate::http_calls::CallAnswer;
+use crate::process::Process;
 use crate::request::Request;
 use crate::scene::{ONE_AN_HOUR, SECOND, Scene};
 use crate::service::{LEASED, PER_REQUEST, from, gone, on_error, told};
 use crate::shared_data::Dialect;
+use crate::worker::Worker;
 
 fn scene(configuration: &str) -> Scene {
     Scene::on(Dialect::Kong, configuration)
@@ -202,5 +204,14 @@ fn a_refusal_after_an_empty_answer_has_no_body() {
         scene.worker.response_headers(stream);
         let reply = scene.worker.close(stream).reply.unwrap();
         assert_eq!((reply.status, reply.body.is_empty()), (503, !has_body));
+    }
+}
+
+#[test]
+fn an_empty_list_may_have_been_written_by_lua() {
+    let configuration = ONE_AN_HOUR.replace(r#""headers": []"#, r#""headers": {}"#);
+    for (dialect, is_accepted) in [(Dialect::Kong, true), (Dialect::Envoy, false)] {
+        let mut worker = Worker::new(&Process::new(dialect));
+        assert_eq!(worker.configure(&configuration).accepted, is_accepted);
     }
 }

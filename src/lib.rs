@@ -14,6 +14,8 @@
 //! [`refusals`] what need not be decided again · [`limiter`] all of it · [`metrics`] what is counted · [`log`] what
 //! the operator reads · `host` the proxy.
 
+#![cfg_attr(not(test), deny(clippy::too_many_lines))]
+
 pub mod address;
 pub mod config;
 pub mod decision;

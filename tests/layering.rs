@@ -13,6 +13,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The longest that a file may be.
 const MOST_LINES: usize = 400;
@@ -57,7 +58,6 @@ struct File {
     tests: String,
     /// Whether it is a module of tests, or inside one.
     is_test: bool,
-    lines: usize,
 }
 
 /// What stands before a module of tests.
@@ -107,7 +107,6 @@ impl File {
             code: code.collect::<Vec<_>>().join("\n"),
             tests: tests.to_owned(),
             is_test: false,
-            lines: text.lines().count(),
             path,
         }
     }
@@ -272,12 +271,16 @@ fn tests_come_last() {
 
 #[test]
 fn no_file_is_long() {
-    for file in files() {
-        assert!(
-            file.lines <= MOST_LINES,
-            "{}: {} lines",
-            file.path.display(),
-            file.lines
-        );
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let listed = Command::new("git")
+        .args(["ls-files", "*.rs", "*.md", "Makefile", "release", "envoy"])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains("src/lib.rs"), "{listed}");
+    for name in listed.lines() {
+        let lines = fs::read_to_string(root.join(name)).unwrap().lines().count();
+        assert!(lines <= MOST_LINES, "{name}: {lines} lines");
     }
 }

@@ -185,14 +185,7 @@ impl Engine {
                 false => None,
             };
             let Some((at, entry)) = entry else {
-                let rule = self.plan.rules.get(met.rule);
-                let limits = rule.map_or(0, |rule| rule.limits.len());
-                let effect = match admitted {
-                    true if said.of(met.rule).count() == limits => Effect::Charged,
-                    false if met.fingerprint().is_some() => Effect::Passed,
-                    // Of a service that has no such limit, and would admit anything, too.
-                    _ => Effect::Uncharged,
-                };
+                let effect = self.effect_elsewhere(met, said, admitted);
                 decision.rules.push(met.outcome(effect));
                 if !admitted || shown {
                     decision.quotas.extend(said.of(met.rule));
@@ -230,6 +223,18 @@ impl Engine {
             decision.refusal = decision.by_longest_wait().or_else(|| refused_anyway(met));
         }
         decision
+    }
+
+    /// The effect on a rule that is not counted here.
+    fn effect_elsewhere(&self, met: &Met, said: &Said<'_>, admitted: bool) -> Effect {
+        let rule = self.plan.rules.get(met.rule);
+        let limits = rule.map_or(0, |rule| rule.limits.len());
+        match admitted {
+            true if said.of(met.rule).count() == limits => Effect::Charged,
+            false if met.fingerprint().is_some() => Effect::Passed,
+            // Of a service that has no such limit, and would admit anything, too.
+            _ => Effect::Uncharged,
+        }
     }
 
     pub(super) fn entries<'e>(

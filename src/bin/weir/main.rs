@@ -1,5 +1,7 @@
 //! `weir`: what an operator does with a configuration before a proxy gets it.
 
+#![deny(clippy::too_many_lines)]
+
 mod arguments;
 mod check;
 mod manual;

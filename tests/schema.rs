@@ -151,9 +151,14 @@ fn what_is_broken_both_refuse_but_for_these() {
     assert_eq!(only_the_parser, ONLY_THE_PARSER);
 }
 
+/// Lengths about which texts are bounded.
+const LENGTHS: [usize; 6] = [32, 64, 255, 256, 1_024, 8_192];
+
 /// What is put in place of every value of a document, one after the other.
 fn replacements() -> Vec<Value> {
-    vec![
+    let lengths = LENGTHS.into_iter().flat_map(|most| [most, most + 1]);
+    let mut replacements: Vec<_> = lengths.map(|length| json!("a".repeat(length))).collect();
+    replacements.extend([
         json!(null),
         json!(true),
         json!(0),
@@ -177,7 +182,8 @@ fn replacements() -> Vec<Value> {
         json!({ "env": "A" }),
         json!({ "env": "A", "default": 1 }),
         json!({ "header": "a", "cookie": "b" }),
-    ]
+    ]);
+    replacements
 }
 
 /// Calls `judge` with the document after each change of one value of it.

@@ -47,7 +47,7 @@ one_of! {
 }
 
 /// The most bytes of a template: every refusal carries it.
-const MAX_BODY: usize = 8_192;
+pub(super) const MAX_BODY: usize = 8_192;
 
 /// A template of plain text.
 #[derive(Debug)]

@@ -54,7 +54,7 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     known.iter().find(begins).copied()
 }
 
-/// The longest name that is compared with the known ones, of which the longest has 19 bytes.
+/// The longest name that is compared with the known ones, which are shorter.
 const MAX_COMPARED: usize = 32;
 
 /// The shortest name that may be the beginning of another: "on" could be many.

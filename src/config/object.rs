@@ -16,7 +16,7 @@ macro_rules! object {
     }) => {
         $(#[$doc])*
         #[derive(Debug)]
-        pub(super) struct $name {
+        pub(in crate::config) struct $name {
             $($(#[doc = $field_doc])* pub $field: object!(@type $presence $type),)*
         }
 
@@ -83,12 +83,12 @@ macro_rules! object {
 
 /// An object that has exactly one of a few members, and may have those that it is declared with `besides`.
 macro_rules! one_of {
-    ($(#[$doc:meta])* $name:ident, $what:literal, besides [$($besides:literal),*] {
+    ($(#[$doc:meta])* $name:ident, $what:literal, besides [$($besides:expr),*] {
         $($key:literal => $variant:ident($type:ty),)*
     }) => {
         $(#[$doc])*
         #[derive(Debug)]
-        pub(super) enum $name {
+        pub(in crate::config) enum $name {
             $($variant($type),)*
         }
 

@@ -2,35 +2,42 @@
 //!
 //! What a value means together with others is the business of [`super::build`].
 
+mod limiter;
+
 use super::decode::{Decode, List, OrEnv, Reader};
 use super::error::Path;
-use super::headers::{AddedHeaders, CallHeaders};
+use super::headers::AddedHeaders;
 use super::hint::Places;
 use super::json::Node;
 use super::network::Network;
 use super::object::{names, object, one_of};
 use super::value::{
-    Authority, CookieName, DescriptorKey, Domain, HeaderName, Integer, Method, Name, Per,
-    ShortText, Span, UtcOffset,
+    CookieName, DescriptorKey, Domain, HeaderName, Integer, Method, Name, Per, ShortText, UtcOffset,
 };
-use crate::global::wire::{Engine, Mode};
 use crate::local::limit::MAX_LIMITS;
 use crate::path::Template;
-use crate::plan::{Body, LogKeys, OnError, OnFault, OnMissingKey, Reset};
-use crate::units::Nanos;
+use crate::plan::{Body, LogKeys, OnFault, OnMissingKey, Reset};
+
+pub(super) use self::limiter::{Breaker, Global, Service};
 
 object! {
     /// The whole document.
     Document {
+        /// All that match a request apply, in no order.
         required rules: List<Rule, 0, 1_000>,
         /// False: every request passes untouched.
         default enabled: OrEnv<bool> = OrEnv(true),
-        /// Namespace of all counters.
+        /// Namespace of all counters: filters of one `vm_id` and domain count together.
         default domain: OrEnv<Domain> = OrEnv(Domain("default".into())),
+        /// What a client's address is.
         section client_ip: ClientIp,
+        /// What a client is told.
         section response: Response,
+        /// The table of counters.
         section store: Store,
+        /// What the proxy's log says of refusals.
         section log: Log,
+        /// The rate limit service that keeps the rules with `global`.
         optional limiter: Service,
     }
 }
@@ -56,29 +63,22 @@ pub(super) const PLACES: Places = &[
 
 object! {
     Rule {
+        /// Stands in headers, metrics and logs; unique.
         required name: Name,
+        /// Which requests the rule is for; every one where it is left out.
         optional matches as "match": Match,
-        /// What is counted apart; one counter for all where it is empty.
+        /// What requests are counted by; one counter for all where it is empty.
         default key: List<KeyPart, 0, 16> = List(Vec::new()),
-        /// What happens when a part of the key is absent, empty or repeated.
+        /// What becomes of a request that leaves a part of the key out, has it empty or repeats it.
         default on_missing_key: OnMissingKey = OnMissingKey::Skip,
-        /// What happens when counters cannot be used at all.
+        /// What becomes of a request when counters cannot be used at all.
         default on_fault: OnFault = OnFault::Allow,
+        /// All of them apply.
         required limits: Limits,
+        /// Kept for all proxies together, by the `limiter`.
         optional global: Global,
     }
 }
-
-object! {
-    Global {
-        default mode: Mode = Mode::Lease,
-    }
-}
-
-names!(Mode, "mode" {
-    "lease" => Mode::Lease,
-    "per_request" => Mode::PerRequest,
-});
 
 names!(OnMissingKey, "action" {
     "skip" => OnMissingKey::Skip,
@@ -94,7 +94,9 @@ names!(OnFault, "action" {
 
 object! {
     Match {
+        /// One pattern, or a list of which one has to match.
         optional path: PathPatterns,
+        /// In upper case.
         optional methods: List<Method, 1, 32>,
     }
 }
@@ -103,8 +105,10 @@ object! {
 #[derive(Debug)]
 pub(super) enum PathPatterns {
     One(PathPattern),
-    Any(List<PathPattern, 1, 100>),
+    Any(PathPatternList),
 }
+
+pub(super) type PathPatternList = List<PathPattern, 1, 100>;
 
 impl Decode for PathPatterns {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
@@ -131,16 +135,19 @@ impl Decode for PathPattern {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
             form: Decode::decode(node, path, reader),
-            normalize: match node.member("normalize") {
-                Some(node) => Decode::decode(node, &path.member("normalize"), reader),
+            normalize: match node.member(NORMALIZE) {
+                Some(node) => Decode::decode(node, &path.member(NORMALIZE), reader),
                 None => Some(false),
             },
         })
     }
 }
 
+/// The member of a path pattern beside its form.
+pub(super) const NORMALIZE: &str = "normalize";
+
 one_of! {
-    PathForm, "path pattern", besides ["normalize"] {
+    PathForm, "path pattern", besides [NORMALIZE] {
         "exact" => Exact(ShortText),
         "prefix" => Prefix(ShortText),
         "glob" => Glob(ShortText),
@@ -173,8 +180,11 @@ names!(NamedPart, "key part" or r#"an object: {"header": …}, {"cookie": …}, 
     "route" => NamedPart::Route,
 });
 
+/// The member of a key part beside its source.
+pub(super) const AS: &str = "as";
+
 one_of! {
-    ObjectPart, "key part", besides ["as"] {
+    ObjectPart, "key part", besides [AS] {
         "header" => Header(HeaderName),
         "cookie" => Cookie(CookieName),
         "query" => Query(ShortText),
@@ -190,8 +200,8 @@ impl Decode for KeyPart {
             Node::String(_) => Decode::decode(node, path, reader).map(Self::Named),
             Node::Object(_) => {
                 let part = Decode::decode(node, path, reader);
-                let named = match node.member("as") {
-                    Some(node) => Some(Decode::decode(node, &path.member("as"), reader)?),
+                let named = match node.member(AS) {
+                    Some(node) => Some(Decode::decode(node, &path.member(AS), reader)?),
                     None => None,
                 };
                 Some(Self::Object(part?, named))
@@ -212,10 +222,13 @@ pub(super) enum Limits {
     All(List<Limit, 1, MAX_LIMITS>),
 }
 
+/// What stands in place of limits where there are none.
+pub(super) const UNLIMITED: &str = "unlimited";
+
 impl Decode for Limits {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         match node {
-            Node::String(text) if text == "unlimited" => Some(Self::Unlimited),
+            Node::String(text) if text == UNLIMITED => Some(Self::Unlimited),
             Node::Array(_) => Decode::decode(node, path, reader).map(Self::All),
             _ => reader.unexpected(path, node, "a list of limits, or \"unlimited\""),
         }
@@ -224,14 +237,17 @@ impl Decode for Limits {
 
 object! {
     Limit {
+        /// How many are admitted in each period; 0 closes.
         required requests: OrEnv<Integer<u32, 0, 1_000_000_000>>,
-        /// 500ms, 1s, 15m, 1h, 1d, or a calendar period.
+        /// The period: a number and ms, s, m, h or d, 1ms to 366d, or a calendar period.
         required per: Per,
-        /// What a token bucket holds in all: `requests` where left out.
+        /// How many a token bucket holds, and admits at once: as many as `requests` where it is left out.
         optional burst: OrEnv<Integer<u32, 1, 1_000_000_000>>,
+        /// `token_bucket` where it is left out, with `global` `fixed_window`.
         optional algorithm: Algorithm,
+        /// Such as `20-per-1s` where it is left out.
         optional name: Name,
-        /// Of the zone in which a calendar period begins.
+        /// How far the zone in which calendar periods begin is ahead of UTC: UTC itself where it is left out.
         optional utc_offset: UtcOffset,
     }
 }
@@ -251,13 +267,15 @@ names!(Algorithm, "algorithm" {
 
 object! {
     ClientIp {
+        /// The connection's, as the proxy takes it, or one that proxies have told.
         default from: AddressFrom = AddressFrom::Connection,
-        /// Those whose word about an address is taken.
+        /// Whose entries of X-Forwarded-For are taken for true: addresses and CIDR blocks.
         optional trusted_proxies: List<Network, 0, 1_000>,
         // No client holds more than a legacy /8 or a /16 of IPv6: below that, all share one counter, for which
         // there is `"key": []`.
-        /// Leading bits of an address that count.
+        /// How many leading bits of an IPv4 address are counted by.
         default v4_prefix: Integer<u8, 8, 32> = Integer(32),
+        /// How many leading bits of an IPv6 address are counted by.
         default v6_prefix: Integer<u8, 16, 128> = Integer(64),
     }
 }
@@ -275,13 +293,17 @@ names!(AddressFrom, "source" {
 
 object! {
     Response {
+        /// The status of refusals.
         default status: Integer<u16, 400, 599> = Integer(429),
+        /// Which fields tell clients of their quotas.
         default headers: List<HeaderSet, 0, 2> = List(vec![Some(HeaderSet::XRateLimit)]),
         /// Whether X-RateLimit-Reset counts seconds from now, or is Unix time.
         default reset: Reset = Reset::Seconds,
+        /// Whether refusals have Retry-After.
         default retry_after: bool = true,
+        /// The body of refusals: problem details (RFC 9457), none, or a template.
         default body: Body = Body::Problem,
-        /// Fixed headers of refusals.
+        /// Headers that refusals have besides.
         default add_headers: AddedHeaders = AddedHeaders(Vec::new()),
     }
 }
@@ -304,61 +326,16 @@ names!(Reset, "form" {
 
 object! {
     Store {
-        /// Entries of a table, rounded up to a power of two.
+        /// For how many keys a table has room, rounded up to a power of two.
         default max_keys: OrEnv<Integer<u32, 1_024, 4_194_304>> = OrEnv(Integer(65_536)),
     }
 }
 
 object! {
-    /// The rate limit service of global rules.
-    Service {
-        required engine: Engine,
-        required cluster: OrEnv<Authority>,
-        optional authority: OrEnv<Authority>,
-        /// How many share the limits.
-        required proxies: OrEnv<Integer<u32, 1, 10_000>>,
-        /// What a call may take.
-        default timeout: Span<1, 60_000> = Span(Nanos(250 * Nanos::MILLISECOND.0)),
-        /// What a request waits for a call.
-        default max_wait: Span<1, 60_000> = Span(Nanos(20 * Nanos::MILLISECOND.0)),
-        /// What becomes of a request that gets no answer.
-        default on_error: OnError = OnError::Local,
-        /// Requests that wait in one worker.
-        default max_parked: Integer<usize, 1, 4_096> = Integer(1_024),
-        default headers: CallHeaders = CallHeaders(Vec::new()),
-        section breaker: Breaker,
-        /// First calls for keys, a second and worker.
-        default cold_keys_per_second: Integer<u32, 1, 1_000_000> = Integer(1_000),
-    }
-}
-
-object! {
-    /// When the service is left alone, and for how long.
-    Breaker {
-        /// In a row, until it is left alone.
-        default failures: Integer<u8, 1, 255> = Integer(5),
-        default open: Span<10, 60_000> = Span(Nanos(250 * Nanos::MILLISECOND.0)),
-        /// What `open` doubles up to.
-        optional max_open: Span<10, 60_000>,
-    }
-}
-
-names!(Engine, "engine" {
-    "envoy_ratelimit" => Engine::EnvoyRatelimit,
-    "gubernator" => Engine::Gubernator,
-    "limitador" => Engine::Limitador,
-});
-
-names!(OnError, "action" {
-    "local" => OnError::Local,
-    "allow" => OnError::Allow,
-    "deny" => OnError::Deny,
-});
-
-object! {
     Log {
-        /// Lines a second and worker.
+        /// How many refusals each worker writes a second.
         default refusals_per_second: Integer<u32, 0, 1_000> = Integer(10),
+        /// How a line shows whom it is about.
         default keys: LogKeys = LogKeys::Hashed,
     }
 }

@@ -6,16 +6,17 @@
 
 use serde_json::{Map, Value, json};
 
-use super::body::{BodyTemplate, JsonTemplate, NamedBody, TextTemplate};
+use super::body::{BodyTemplate, JsonTemplate, MAX_BODY, NamedBody, TextTemplate};
 use super::decode::{List, OrEnv};
 use super::headers::{AddedHeaders, CallHeaders, MOST_OF_CALLS, MOST_OF_REFUSALS};
 use super::network::Network;
 use super::raw::{
-    self, KeyPart, Limits, NamedPart, ObjectPart, PathForm, PathPattern, PathPatterns,
+    self, AS, KeyPart, Limits, NORMALIZE, NamedPart, ObjectPart, PathForm, PathPattern,
+    PathPatternList, PathPatterns, UNLIMITED,
 };
 use super::value::{
-    Authority, CookieName, DescriptorKey, Domain, HeaderName, HeaderValue, Integer, Method, Name,
-    Per, SecretValue, ShortText, Span, Text, UtcOffset,
+    Authority, CookieName, DescriptorKey, Domain, HeaderName, HeaderValue, Integer,
+    MOST_OF_TEMPLATE, Method, Name, Per, SecretValue, ShortText, Span, Text, UtcOffset,
 };
 use crate::local::limit::MAX_LIMITS;
 use crate::path::Template;
@@ -110,19 +111,18 @@ fn any_of(schemas: &[Value]) -> Value {
     json!({ "anyOf": schemas })
 }
 
-fn text(pattern: &str, most: u32) -> Value {
+/// What has at most so many bytes has no more characters than that.
+fn text(pattern: &str, most: usize) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": pattern })
 }
 
-fn any_text(most: u32) -> Value {
+fn any_text(most: usize) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": most })
 }
 
 /// The form of a text, as far as a pattern can tell it.
 trait Form: Text {
     const PATTERN: &'static str;
-    /// The most characters.
-    const MOST: u32;
 }
 
 /// RFC 9110 §5.6.2.
@@ -131,24 +131,23 @@ const ENDS_VISIBLY: &str = "^[!-~]([\\t -~]*[!-~])?$";
 
 /// Declares forms.
 macro_rules! forms {
-    ($($type:ty: $pattern:expr, $most:literal;)*) => {
+    ($($type:ty: $pattern:expr;)*) => {
         $(impl Form for $type {
             const PATTERN: &'static str = $pattern;
-            const MOST: u32 = $most;
         })*
     };
 }
 
 forms! {
-    Authority: "^[!-~]+$", 255;
-    CookieName: TOKEN, 256;
-    DescriptorKey: <Domain as Form>::PATTERN, 64;
-    Domain: "^[A-Za-z0-9_.-]+$", 64;
-    HeaderName: TOKEN, 256;
-    HeaderValue: ENDS_VISIBLY, 1_024;
-    Method: "^[!#$%&'*+.^_`|~0-9A-Z-]+$", 32;
-    Name: "^[a-z0-9][a-z0-9_.-]*$", 64;
-    UtcOffset: "^[+-](0[0-9]|1[0-4]):[0-5][0-9]$", 6;
+    Authority: "^[!-~]+$";
+    CookieName: TOKEN;
+    DescriptorKey: <Domain as Form>::PATTERN;
+    Domain: "^[A-Za-z0-9_.-]+$";
+    HeaderName: TOKEN;
+    HeaderValue: ENDS_VISIBLY;
+    Method: "^[!#$%&'*+.^_`|~0-9A-Z-]+$";
+    Name: "^[a-z0-9][a-z0-9_.-]*$";
+    UtcOffset: "^[+-](0[0-9]|1[0-4]):[0-5][0-9]$";
 }
 
 impl<T: Form> Describe for T {
@@ -159,13 +158,13 @@ impl<T: Form> Describe for T {
 
 impl Describe for SecretValue {
     fn describe(_: Dialect) -> Value {
-        text(ENDS_VISIBLY, 8_192)
+        text(ENDS_VISIBLY, SecretValue::MOST)
     }
 }
 
 impl Describe for ShortText {
     fn describe(_: Dialect) -> Value {
-        any_text(1_024)
+        any_text(Self::MOST)
     }
 }
 
@@ -229,7 +228,7 @@ impl Describe for Network {
 
 impl Describe for Template {
     fn describe(_: Dialect) -> Value {
-        text("^/[^?#*]*\\{[^?#*]*$", 1_024)
+        text("^/[^?#*]*\\{[^?#*]*$", MOST_OF_TEMPLATE)
     }
 }
 
@@ -237,7 +236,7 @@ impl Describe for PathPatterns {
     fn describe(dialect: Dialect) -> Value {
         any_of(&[
             PathPattern::describe(dialect),
-            List::<PathPattern, 1, 100>::describe(dialect),
+            PathPatternList::describe(dialect),
         ])
     }
 }
@@ -246,7 +245,7 @@ impl Describe for PathPattern {
     fn describe(dialect: Dialect) -> Value {
         with(
             PathForm::describe(dialect),
-            "normalize",
+            NORMALIZE,
             bool::describe(dialect),
         )
     }
@@ -256,7 +255,7 @@ impl Describe for KeyPart {
     fn describe(dialect: Dialect) -> Value {
         let object = with(
             ObjectPart::describe(dialect),
-            "as",
+            AS,
             DescriptorKey::describe(dialect),
         );
         any_of(&[NamedPart::describe(dialect), object])
@@ -266,7 +265,7 @@ impl Describe for KeyPart {
 impl Describe for Limits {
     fn describe(dialect: Dialect) -> Value {
         any_of(&[
-            json!({ "enum": ["unlimited"] }),
+            json!({ "enum": [UNLIMITED] }),
             List::<raw::Limit, 1, MAX_LIMITS>::describe(dialect),
         ])
     }
@@ -305,7 +304,7 @@ impl Describe for Body {
 
 impl Describe for TextTemplate {
     fn describe(_: Dialect) -> Value {
-        any_text(8_192)
+        any_text(MAX_BODY)
     }
 }
 

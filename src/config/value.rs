@@ -37,6 +37,9 @@ pub(super) trait Text: Sized {
     /// What is allowed.
     const EXPECTED: &'static str;
 
+    /// The most bytes.
+    const MOST: usize;
+
     /// `None` when `text` is not allowed.
     fn parse(text: &str) -> Option<Self>;
 }
@@ -58,10 +61,11 @@ pub(super) struct Name(pub Box<str>);
 
 impl Text for Name {
     const EXPECTED: &'static str = "[a-z0-9][a-z0-9_.-]{0,63}";
+    const MOST: usize = 64;
 
     fn parse(text: &str) -> Option<Self> {
         let may_begin = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let is_name = text.len() <= 64
+        let is_name = text.len() <= Self::MOST
             && text.bytes().next().is_some_and(may_begin)
             && text
                 .bytes()
@@ -76,10 +80,11 @@ pub(super) struct Domain(pub Box<str>);
 
 impl Text for Domain {
     const EXPECTED: &'static str = "[A-Za-z0-9_.-]{1,64}";
+    const MOST: usize = 64;
 
     fn parse(text: &str) -> Option<Self> {
         let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-        let is_domain = (1..=64).contains(&text.len()) && text.bytes().all(is_safe);
+        let is_domain = (1..=Self::MOST).contains(&text.len()) && text.bytes().all(is_safe);
         is_domain.then(|| Self(text.into()))
     }
 }
@@ -189,10 +194,11 @@ pub(super) struct Authority(pub Box<str>);
 
 impl Text for Authority {
     const EXPECTED: &'static str = "1 to 255 visible ASCII characters";
+    const MOST: usize = 255;
 
     fn parse(text: &str) -> Option<Self> {
-        let is_authority =
-            (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_authority = (1..=Self::MOST).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic());
         is_authority.then(|| Self(text.into()))
     }
 }
@@ -203,6 +209,7 @@ pub(super) struct DescriptorKey(pub Box<str>);
 
 impl Text for DescriptorKey {
     const EXPECTED: &'static str = Domain::EXPECTED;
+    const MOST: usize = Domain::MOST;
 
     fn parse(text: &str) -> Option<Self> {
         Domain::parse(text).map(|domain| Self(domain.0))
@@ -215,6 +222,7 @@ pub(super) struct UtcOffset(pub i16);
 
 impl Text for UtcOffset {
     const EXPECTED: &'static str = "\"-12:00\" to \"+14:00\"";
+    const MOST: usize = 6;
 
     fn parse(text: &str) -> Option<Self> {
         let [sign @ (b'+' | b'-'), digits @ ..] = text.as_bytes() else {
@@ -264,9 +272,11 @@ pub(super) struct Method(pub Box<str>);
 
 impl Text for Method {
     const EXPECTED: &'static str = "a method in upper case, such as \"GET\"";
+    const MOST: usize = 32;
 
     fn parse(text: &str) -> Option<Self> {
-        let is_method = is_token(text, 32) && !text.bytes().any(|byte| byte.is_ascii_lowercase());
+        let is_method =
+            is_token(text, Self::MOST) && !text.bytes().any(|byte| byte.is_ascii_lowercase());
         is_method.then(|| Self(text.into()))
     }
 }
@@ -277,9 +287,10 @@ pub(super) struct HeaderName(pub Box<str>);
 
 impl Text for HeaderName {
     const EXPECTED: &'static str = "the name of a header";
+    const MOST: usize = 256;
 
     fn parse(text: &str) -> Option<Self> {
-        is_token(text, 256).then(|| Self(text.to_ascii_lowercase().into()))
+        is_token(text, Self::MOST).then(|| Self(text.to_ascii_lowercase().into()))
     }
 }
 
@@ -289,9 +300,10 @@ pub(super) struct CookieName(pub Box<str>);
 
 impl Text for CookieName {
     const EXPECTED: &'static str = "the name of a cookie";
+    const MOST: usize = 256;
 
     fn parse(text: &str) -> Option<Self> {
-        is_token(text, 256).then(|| Self(text.into()))
+        is_token(text, Self::MOST).then(|| Self(text.into()))
     }
 }
 
@@ -308,14 +320,20 @@ pub(super) struct HeaderValue(pub Box<str>);
 
 impl Text for HeaderValue {
     const EXPECTED: &'static str = "1 to 1024 visible ASCII characters, with spaces between them";
+    const MOST: usize = 1_024;
 
     fn parse(text: &str) -> Option<Self> {
-        is_field_value(text, 1_024).then(|| Self(text.into()))
+        is_field_value(text, Self::MOST).then(|| Self(text.into()))
     }
 }
 
 /// The value of a header that may be a credential. Signed tokens are of a few thousand characters.
 pub(super) struct SecretValue(pub Box<str>);
+
+impl SecretValue {
+    /// The most bytes.
+    pub const MOST: usize = 8_192;
+}
 
 impl Value for SecretValue {
     const ALLOWED: Allowed =
@@ -323,7 +341,9 @@ impl Value for SecretValue {
 
     fn read(node: &Node) -> Option<Self> {
         match node {
-            Node::String(text) if is_field_value(text, 8_192) => Some(Self(text.as_str().into())),
+            Node::String(text) if is_field_value(text, Self::MOST) => {
+                Some(Self(text.as_str().into()))
+            }
             _ => None,
         }
     }
@@ -335,16 +355,22 @@ pub(super) struct ShortText(pub Box<str>);
 
 impl Text for ShortText {
     const EXPECTED: &'static str = "1 to 1024 bytes of text";
+    const MOST: usize = 1_024;
 
     fn parse(text: &str) -> Option<Self> {
-        (1..=1024).contains(&text.len()).then(|| Self(text.into()))
+        (1..=Self::MOST)
+            .contains(&text.len())
+            .then(|| Self(text.into()))
     }
 }
+
+/// The most bytes of a path template.
+pub(super) const MOST_OF_TEMPLATE: usize = 1_024;
 
 impl Decode for Template {
     fn decode(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         let source = match node {
-            Node::String(source) if source.len() <= 1_024 => source,
+            Node::String(source) if source.len() <= MOST_OF_TEMPLATE => source,
             _ => return reader.unexpected(path, node, "a path template of at most 1024 bytes"),
         };
         match Self::parse(source) {

@@ -41,44 +41,78 @@ const ENVOY_GATEWAY: Resource = Resource {
 
 #[test]
 fn a_wasm_plugin_is_what_istio_takes_for_one() {
-    assert_eq!(ISTIO.errors(|_| {}), [""; 0]);
+    assert_eq!(ISTIO.errors(), [""; 0]);
 }
 
 #[test]
 fn an_envoy_extension_policy_is_what_envoy_gateway_takes_for_one() {
-    assert_eq!(ENVOY_GATEWAY.errors(|_| {}), [""; 0]);
+    assert_eq!(ENVOY_GATEWAY.errors(), [""; 0]);
 }
 
 /// Breaks each in every way that counts: a field that does not exist, a value that is none of the list, a wrong type,
 /// a field that must be there.
 #[test]
-fn what_neither_knows_is_an_error() {
-    let broken: [fn(&mut Value); 5] = [
-        |plugin| plugin["spec"]["failPolicy"] = json!("FAIL_RELOAD"),
-        |plugin| plugin["spec"]["failStrategy"] = json!("RELOAD"),
-        |plugin| plugin["spec"]["vmConfig"]["env"][0]["values"] = json!("20"),
-        |plugin| plugin["spec"]["pluginConfig"] = json!("{}"),
-        |plugin| plugin["spec"]["sha256"] = json!("latest"),
+fn what_neither_knows_is_an_error_where_it_stands() {
+    let broken: [Broken; 5] = [
+        ("/spec", |plugin| {
+            plugin["spec"]["failPolicy"] = json!("FAIL_RELOAD")
+        }),
+        ("/spec/failStrategy", |plugin| {
+            plugin["spec"]["failStrategy"] = json!("RELOAD")
+        }),
+        ("/spec/vmConfig/env/0", |plugin| {
+            plugin["spec"]["vmConfig"]["env"][0]["values"] = json!("20")
+        }),
+        ("/spec/pluginConfig", |plugin| {
+            plugin["spec"]["pluginConfig"] = json!("{}")
+        }),
+        ("/spec/sha256", |plugin| {
+            plugin["spec"]["sha256"] = json!("latest")
+        }),
     ];
-    for change in broken {
-        assert_eq!(ISTIO.errors(change).len(), 1);
-    }
-    let broken: [fn(&mut Value); 5] = [
-        |policy| policy["spec"]["wasm"][0]["failPolicy"] = json!(false),
-        |policy| policy["spec"]["wasm"][0]["code"]["image"]["digest"] = json!("0"),
-        |policy| policy["spec"]["wasm"][0]["failOpen"] = json!("no"),
-        |policy| policy["spec"]["targetRefs"][0]["kind"] = Value::Null,
-        |policy| without(&mut policy["spec"]["wasm"][0]["code"]["image"], "url"),
+    is_refused(&ISTIO, broken);
+    let broken: [Broken; 5] = [
+        ("/spec/wasm/0", |policy| {
+            policy["spec"]["wasm"][0]["failPolicy"] = json!(false)
+        }),
+        ("/spec/wasm/0/code/image", |policy| {
+            policy["spec"]["wasm"][0]["code"]["image"]["digest"] = json!("0")
+        }),
+        ("/spec/wasm/0/failOpen", |policy| {
+            policy["spec"]["wasm"][0]["failOpen"] = json!("no")
+        }),
+        ("/spec/targetRefs/0/kind", |policy| {
+            policy["spec"]["targetRefs"][0]["kind"] = Value::Null
+        }),
+        ("/spec/wasm/0/code/image", |policy| {
+            without(&mut policy["spec"]["wasm"][0]["code"]["image"], "url")
+        }),
     ];
-    for change in broken {
-        assert_ne!(ENVOY_GATEWAY.errors(change), [""; 0]);
+    is_refused(&ENVOY_GATEWAY, broken);
+}
+
+/// Where a change is an error, and the change.
+type Broken = (&'static str, fn(&mut Value));
+
+/// Each change is to be the only mistake, where it says.
+fn is_refused(resource: &Resource, broken: [Broken; 5]) {
+    let example = resource.read();
+    let validator = resource.validator(&example);
+    for (place, change) in broken {
+        let mut example = example.clone();
+        change(&mut example);
+        let errors = validator.iter_errors(&example);
+        let places: Vec<_> = errors
+            .map(|error| error.instance_path().to_string())
+            .collect();
+        assert_eq!(places, [place]);
     }
 }
 
 /// What a configuration takes from the environment is what the resource beside it hands on.
 #[test]
 fn variables_are_those_that_are_handed_on() {
-    let plugin = documents(&root().join(ISTIO.example)).remove(0);
+    let plugin = ISTIO.read();
     let handed_on: Vec<&Value> = plugin["spec"]["vmConfig"]["env"]
         .as_array()
         .unwrap()
@@ -86,20 +120,23 @@ fn variables_are_those_that_are_handed_on() {
         .map(|variable| &variable["name"])
         .collect();
     assert_eq!(variables(&plugin["spec"]["pluginConfig"]), handed_on);
-    let policy = documents(&root().join(ENVOY_GATEWAY.example)).remove(0);
+    let policy = ENVOY_GATEWAY.read();
     let wasm = &policy["spec"]["wasm"][0];
     let handed_on: Vec<&Value> = wasm["env"]["hostKeys"].as_array().unwrap().iter().collect();
     assert_eq!(variables(&wasm["config"]), handed_on);
 }
 
 impl Resource {
-    /// What is wrong with the example after this change.
-    fn errors(&self, change: impl FnOnce(&mut Value)) -> Vec<String> {
-        let mut resource = documents(&root().join(self.example)).remove(0);
-        change(&mut resource);
-        let errors = self.validator(&resource);
+    fn read(&self) -> Value {
+        documents(&root().join(self.example)).remove(0)
+    }
+
+    /// What is wrong with the example.
+    fn errors(&self) -> Vec<String> {
+        let resource = self.read();
+        let validator = self.validator(&resource);
+        let errors = validator.iter_errors(&resource);
         errors
-            .iter_errors(&resource)
             .map(|error| format!("{}: {error}", error.instance_path()))
             .collect()
     }

@@ -177,6 +177,22 @@ fn a_document_says_the_same_in_every_carrier() {
     assert!(compared > 90, "{compared}");
 }
 
+/// What an anchor keeps aside is as large as what an alias stands for.
+#[test]
+fn copies_of_yaml_are_counted() {
+    let (begin, end): (String, String) = (0..100)
+        .map(|nth| (format!("&a{nth} ["), "]".to_owned()))
+        .unzip();
+    let anchors = format!("rules: {begin}{}{end}\n", "0, ".repeat(12_000));
+    let aliases = "*a, ".repeat(10_000);
+    let texts = format!("rules: [&a {}, {aliases}]\n", "x".repeat(6_400));
+    let names = format!("rules: [&a {{{}: 1}}, {aliases}]\n", "x".repeat(6_400));
+    for input in [anchors, texts, names] {
+        let words = said(&input).pop().unwrap().2;
+        assert_eq!(words, "\"error\"\"\"\"more than 1000000 values\"");
+    }
+}
+
 #[test]
 fn what_is_allowed_and_unwise_is_a_warning() {
     is_said("tests/check/allowed", 0);

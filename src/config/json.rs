@@ -27,8 +27,11 @@ pub enum Node {
     Object(Vec<(String, Node)>),
 }
 
+/// How deep a document nests at most: what serde_json reads.
+pub const MAX_DEPTH: usize = 127;
+
 impl Node {
-    /// Reads one document. serde_json bounds the nesting at 128.
+    /// Reads one document, which nests no deeper than [`MAX_DEPTH`].
     ///
     /// # Errors
     /// What is not JSON, with line and column.

@@ -31,7 +31,7 @@ pub use error::{Errors, MAX_ERRORS};
 
 use self::decode::{Decode, Reader};
 use self::error::Path;
-use self::json::Node;
+use self::json::{MAX_DEPTH, Node};
 use self::names::Names;
 use crate::plan::Plan;
 
@@ -78,7 +78,7 @@ fn syntax(text: &[u8], error: &serde_json::Error) -> (Option<(usize, usize)>, St
     let text = error.to_string();
     let place = format!(" at line {line} column {column}");
     let what = match text.strip_suffix(&place).unwrap_or(&text) {
-        "recursion limit exceeded" => "nested deeper than 127".to_owned(),
+        "recursion limit exceeded" => format!("nested deeper than {MAX_DEPTH}"),
         what => format!("not JSON, {what}"),
     };
     (Some((line, column)), what)

@@ -28,7 +28,7 @@ pub fn read(text: &str) -> Result<Tree, Unreadable> {
         at: place.map(|(line, column)| offset(text, line, column)),
         reason,
     })?;
-    // What was read once is read again without an error, and nests no deeper than 127.
+    // What was read once is read again without an error, and nests no deeper than that allows.
     let spot = serde_json::from_str(text)
         .ok()
         .and_then(|raw| spot(raw, text));

@@ -6,17 +6,17 @@ use std::ops::Range;
 
 use saphyr::{Scalar, ScalarStyle, ScanError, Tag};
 use saphyr_parser::{Event, Parser, Span};
-use weir::config::json::Node;
+use weir::config::json::{MAX_DEPTH, Node};
 
 use super::json::Unreadable;
 use super::tree::{Spot, Tree};
 
-/// How deep a document nests at most, as in JSON.
-const MAX_DEPTH: usize = 127;
-
-/// The most values of a file, with each alias counted as what it stands for: a few lines of them could stand for
-/// more than memory holds.
+/// The most values of a file. What has an anchor is kept aside, and so counted once more, as it is at each alias:
+/// a few lines of them could stand for more than memory holds.
 const MAX_VALUES: usize = 1_000_000;
+
+/// So many bytes of a text that is kept or stood for count as a value.
+const BYTES_OF_VALUE: usize = 64;
 
 /// Reads all documents of a file.
 ///
@@ -50,11 +50,12 @@ struct Open {
     parts: Vec<Spot>,
     /// The name of the member that comes next.
     name: Option<(String, usize)>,
+    /// As in [`Counted`].
     values: usize,
     depth: usize,
 }
 
-/// A tree, the values in it and how deep it nests.
+/// A tree, the values that a copy of it counts as, and how deep it nests.
 #[derive(Clone)]
 struct Counted {
     tree: Tree,
@@ -148,9 +149,7 @@ impl Reader {
             values: open.values,
             depth: open.depth + 1,
         };
-        if open.anchor > 0 {
-            self.anchors.insert(open.anchor, whole.clone());
-        }
+        self.keep(open.anchor, &whole)?;
         self.add(whole)
     }
 
@@ -164,10 +163,12 @@ impl Reader {
     ) -> Result<(), Unreadable> {
         let is_name = self.expects_name();
         if let (true, Some(open)) = (is_name, self.open.last_mut()) {
+            open.values = open.values.saturating_add(text.len() / BYTES_OF_VALUE);
             open.name = Some((text.into_owned(), place.start));
             return Ok(());
         }
         self.values = count(self.values, 1, place.start)?;
+        let bytes = text.len();
         let Some(scalar) = Scalar::parse_from_cow_and_metadata(text, style, tag) else {
             return Err(refusal(place.start, "the value is not what its tag says"));
         };
@@ -181,13 +182,20 @@ impl Reader {
         };
         let whole = Counted {
             tree,
-            values: 1,
+            values: 1 + bytes / BYTES_OF_VALUE,
             depth: 0,
         };
+        self.keep(anchor, &whole)?;
+        self.add(whole)
+    }
+
+    /// Keeps what aliases of an anchor will stand for; 0 is none.
+    fn keep(&mut self, anchor: usize, whole: &Counted) -> Result<(), Unreadable> {
         if anchor > 0 {
+            self.values = count(self.values, whole.values, whole.tree.spot.value.start)?;
             self.anchors.insert(anchor, whole.clone());
         }
-        self.add(whole)
+        Ok(())
     }
 
     /// Whether the next value is the name of a member.
@@ -256,9 +264,9 @@ fn count(values: usize, more: usize, at: usize) -> Result<usize, Unreadable> {
     let values = values.saturating_add(more);
     (values <= MAX_VALUES)
         .then_some(values)
-        .ok_or_else(|| refusal(at, "more than 1000000 values"))
+        .ok_or_else(|| refusal(at, &format!("more than {MAX_VALUES} values")))
 }
 
 fn too_deep(at: usize) -> Unreadable {
-    refusal(at, "nested deeper than 127")
+    refusal(at, &format!("nested deeper than {MAX_DEPTH}"))
 }

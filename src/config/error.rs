@@ -51,6 +51,8 @@ pub(super) struct Path<'a> {
 enum Step<'a> {
     Root,
     Member(&'a str),
+    /// A member by its place among the others too, since there may be more of its name.
+    MemberAt(&'a str, usize),
     Item(usize),
 }
 
@@ -65,6 +67,14 @@ impl<'a> Path<'a> {
         Self {
             parent: Some(self),
             step: Step::Member(name),
+        }
+    }
+
+    /// The member at that place of the object that is here.
+    pub const fn member_at(&'a self, name: &'a str, place: usize) -> Self {
+        Self {
+            parent: Some(self),
+            step: Step::MemberAt(name, place),
         }
     }
 
@@ -88,6 +98,9 @@ impl<'a> Path<'a> {
                 .enumerate()
                 .find(|(_, (key, _))| key == name)
                 .map_or((usize::MAX, None), |(place, (_, node))| (place, Some(node))),
+            (Step::MemberAt(_, place), Some(Node::Object(members))) => {
+                (place, members.get(place).map(|(_, node)| node))
+            }
             (Step::Item(place), Some(Node::Array(items))) => (place, items.get(place)),
             _ => (usize::MAX, None),
         };
@@ -109,8 +122,10 @@ impl fmt::Display for Path<'_> {
         match self.step {
             Step::Root => Ok(()),
             Step::Item(index) => write!(f, "[{index}]"),
-            Step::Member(name) if !is_plain(name) => write!(f, "[{}]", quote(name)),
-            Step::Member(name) => {
+            Step::Member(name) | Step::MemberAt(name, _) if !is_plain(name) => {
+                write!(f, "[{}]", quote(name))
+            }
+            Step::Member(name) | Step::MemberAt(name, _) => {
                 if !below_root {
                     f.write_char('.')?;
                 }
@@ -130,7 +145,7 @@ fn is_plain(name: &str) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Of every step that leads there from the root the place among its siblings, members counted as they are
-    /// written; `usize::MAX` for a member that is missing. Of members with one name it is the first.
+    /// written; `usize::MAX` for a member that is missing.
     pub place: Vec<usize>,
     line: String,
     /// The bytes at the end of `line` that are the message.

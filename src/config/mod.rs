@@ -105,7 +105,7 @@ fn duplicates(node: &Node, path: &Path<'_>, reader: &mut Reader<'_>) {
         Node::Object(members) => {
             let mut names = Names::default();
             for (place, (name, value)) in members.iter().enumerate() {
-                let path = path.member(name);
+                let path = path.member_at(name, place);
                 if names.taken(name, place).is_some() {
                     reader.refuse::<()>(&path, "is there more than once");
                 }

@@ -138,13 +138,8 @@ fn refusal(unreadable: &Unreadable, whole: usize) -> Diagnostic {
 /// Judges a configuration, by what is known of the plugin that it is for.
 fn configuration(here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>) {
     let judgement = check(here.node, &|name| plugin.environment.get(name));
-    let mut earlier = (None, 0);
     for finding in &judgement.errors {
-        earlier = match earlier {
-            (Some(place), count) if place == &finding.place => (Some(place), count + 1),
-            _ => (Some(&finding.place), 0),
-        };
-        let at = here.offset(&finding.place, earlier.1);
+        let at = here.offset(&finding.place);
         said.push(Diagnostic::error(at, finding.path(), finding.message()));
     }
     if judgement.untold > 0 {
@@ -153,7 +148,7 @@ fn configuration(here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>
         said.push(Diagnostic::error(value.end, "", &message));
     }
     for finding in &judgement.assumed {
-        let at = here.offset(&finding.place, 0);
+        let at = here.offset(&finding.place);
         said.push(Diagnostic::warning(at, finding.path(), finding.message()));
     }
     if let Some(plan) = &judgement.plan {

@@ -60,22 +60,10 @@ impl Spot {
 }
 
 impl<'a> Here<'a> {
-    /// Where what is said of a place stands, when `earlier` things have been said of it. The members that have a name
-    /// once more are spoken of first, one after the other, and then the first of that name.
-    pub fn offset(self, place: &[usize], earlier: usize) -> usize {
-        let Some((last, outer)) = place.split_last() else {
-            return self.at();
-        };
-        let (mut spot, mut node) = (self.spot, Some(self.node));
-        for step in outer {
-            spot = spot.part(*step);
-            node = node.and_then(|node| item(node, *step));
-        }
-        let again = match node {
-            Some(Node::Object(members)) => repeated(members, *last).nth(earlier),
-            _ => None,
-        };
-        spot.part(again.unwrap_or(*last)).at()
+    /// Where what is said of a place stands.
+    pub fn offset(self, place: &[usize]) -> usize {
+        let steps = place.iter();
+        steps.fold(self.spot, |spot, step| spot.part(*step)).at()
     }
 
     /// The member of that name, or of the name that protobuf's JSON has for it: `vm_id` or `vmId`.
@@ -124,23 +112,6 @@ impl<'a> Here<'a> {
 
     pub fn at(self) -> usize {
         self.spot.at()
-    }
-}
-
-/// The places of the members of an object that are called as that at `first` is, after it.
-fn repeated(members: &[(String, Node)], first: usize) -> impl Iterator<Item = usize> {
-    let name = members.get(first).map(|(name, _)| name);
-    let others = members.iter().enumerate().skip(first.saturating_add(1));
-    let others = others.filter(move |(_, (other, _))| Some(other) == name);
-    others.map(|(place, _)| place)
-}
-
-/// The member or item at a place.
-fn item(node: &Node, place: usize) -> Option<&Node> {
-    match node {
-        Node::Array(items) => items.get(place),
-        Node::Object(members) => members.get(place).map(|(_, node)| node),
-        _ => None,
     }
 }
 

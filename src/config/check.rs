@@ -38,11 +38,11 @@ pub struct Judgement {
 /// A value that is not known could be any, so it is taken for one and then for another: what is wrong with both is
 /// wrong, and what is wrong with one of them alone may be right.
 pub fn check(root: &Node, environment: &dyn Fn(&str) -> Variable) -> Judgement {
-    let low = read(root, environment, Guess::Low);
+    let low = judged_with(root, environment, Guess::Low);
     if low.assumed.is_empty() || low.errors.is_empty() {
         return low;
     }
-    let high = read(root, environment, Guess::High);
+    let high = judged_with(root, environment, Guess::High);
     let mut errors = low.errors;
     errors.retain(|error| high.errors.contains(error));
     Judgement {
@@ -53,7 +53,8 @@ pub fn check(root: &Node, environment: &dyn Fn(&str) -> Variable) -> Judgement {
     }
 }
 
-fn read(root: &Node, environment: &dyn Fn(&str) -> Variable, guess: Guess) -> Judgement {
+/// Judges a document with one guess for all that is not known.
+fn judged_with(root: &Node, environment: &dyn Fn(&str) -> Variable, guess: Guess) -> Judgement {
     let value = |name: &str| match environment(name) {
         Variable::Set(value) => Some(value),
         Variable::Unset | Variable::Unknown => None,
@@ -71,17 +72,6 @@ fn read(root: &Node, environment: &dyn Fn(&str) -> Variable, guess: Guess) -> Ju
         untold,
         assumed,
     }
-}
-
-/// Why `text` is no document at all: line and column, counted from 1, and the reason; no place where there is none.
-///
-/// # Errors
-/// That reason.
-pub fn parse(text: &[u8]) -> Result<Node, (Option<(usize, usize)>, String)> {
-    if text.trim_ascii().is_empty() {
-        return Err((None, super::EMPTY.to_owned()));
-    }
-    Node::parse(text).map_err(|error| super::syntax(text, &error))
 }
 
 /// Variables whose values are not known, and where they would have to be.

@@ -40,11 +40,7 @@ use crate::plan::Plan;
 /// # Errors
 /// Everything that is wrong with it, see [`Errors`].
 pub fn load(text: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Errors> {
-    if text.trim_ascii().is_empty() {
-        return Err(Errors::of(EMPTY.to_owned()));
-    }
-    let root = Node::parse(text).map_err(|error| {
-        let (place, reason) = syntax(text, &error);
+    let root = parse(text).map_err(|Unreadable { place, reason }| {
         Errors::of(match place {
             Some((line, column)) => format!("line {line}, column {column}: {reason}"),
             None => reason,
@@ -63,25 +59,56 @@ fn read(root: &Node, reader: &mut Reader<'_>) -> Option<Plan> {
     build::plan(raw, reader)
 }
 
-const EMPTY: &str = "the document is empty; expected an object with \"rules\"";
+/// Why a text is no document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Line and column, both from 1, columns in bytes; `None` where it is all of the text.
+    pub place: Option<(usize, usize)>,
+    /// On one line.
+    pub reason: String,
+}
 
-/// Where the text stops being JSON, by line and column, and why.
-fn syntax(text: &[u8], error: &serde_json::Error) -> (Option<(usize, usize)>, String) {
-    // Envoy hands on the bytes of any message that is no StringValue. JSON holds no control characters, a
-    // message nearly always does.
+/// Reads the text of a document.
+///
+/// # Errors
+/// Why it is none.
+pub fn parse(text: &[u8]) -> Result<Node, Unreadable> {
+    if text.trim_ascii().is_empty() {
+        return Err(Unreadable {
+            place: None,
+            reason: EMPTY.to_owned(),
+        });
+    }
+    Node::parse(text).map_err(|error| syntax(text, &error))
+}
+
+/// Said of a text with nothing in it.
+pub const EMPTY: &str = "the document is empty; expected an object with \"rules\"";
+
+/// Said of a text with control characters in it. Envoy hands on the bytes of any message that is no `StringValue`.
+/// JSON holds no control characters, a message nearly always does.
+pub const NOT_TEXT: &str = "the document is not text; carry it as a google.protobuf.StringValue";
+
+/// Where the text stops being JSON, and why.
+fn syntax(text: &[u8], error: &serde_json::Error) -> Unreadable {
     let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
     if text.iter().any(is_control) {
-        let what = "the document is not text; carry it as a google.protobuf.StringValue";
-        return (None, what.to_owned());
+        return Unreadable {
+            place: None,
+            reason: NOT_TEXT.to_owned(),
+        };
     }
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let place = format!(" at line {line} column {column}");
-    let what = match text.strip_suffix(&place).unwrap_or(&text) {
+    let reason = match text.strip_suffix(&place).unwrap_or(&text) {
         "recursion limit exceeded" => format!("nested deeper than {MAX_DEPTH}"),
         what => format!("not JSON, {what}"),
     };
-    (Some((line, column)), what)
+    Unreadable {
+        place: Some((line, column)),
+        reason,
+    }
 }
 
 /// The most members of any object; those of the largest known one are 32.

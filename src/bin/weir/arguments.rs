@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+/// The exit status where what was asked could not be told, of clap too.
+pub const CANNOT_TELL: u8 = 2;
+
 /// Weir, a rate limiter that runs inside the proxy: what can be told of its configuration without one.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]

@@ -12,10 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command};
-
-/// The exit status where what was asked could not be told, of clap too.
-const CANNOT_TELL: u8 = 2;
+use crate::arguments::{Arguments, CANNOT_TELL, Command};
 
 /// Exit status: 0 where all is well, 1 where something is wrong with what was asked about, [`CANNOT_TELL`] where that
 /// could not be told.

@@ -7,26 +7,21 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use weir::config::check::parse;
+use weir::config::parse;
 
 use super::source::offset;
-use super::tree::{Spot, Tree};
-
-/// Why a text could not be read, and where: an offset, or none where it is all of the text.
-#[derive(Debug)]
-pub struct Unreadable {
-    pub at: Option<usize>,
-    pub reason: String,
-}
+use super::tree::{Spot, Tree, Unreadable};
 
 /// Reads a document.
 ///
 /// # Errors
 /// What the module would refuse it for.
 pub fn read(text: &str) -> Result<Tree, Unreadable> {
-    let node = parse(text.as_bytes()).map_err(|(place, reason)| Unreadable {
-        at: place.map(|(line, column)| offset(text, line, column)),
-        reason,
+    let node = parse(text.as_bytes()).map_err(|refused| Unreadable {
+        at: refused
+            .place
+            .map(|(line, column)| offset(text, line, column)),
+        reason: refused.reason,
     })?;
     // What was read once is read again without an error, and nests no deeper than that allows.
     let spot = serde_json::from_str(text)

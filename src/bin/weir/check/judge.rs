@@ -4,15 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use weir::config::check::check;
 use weir::config::json::Node;
-use weir::config::load;
+use weir::config::{EMPTY, NOT_TEXT};
 use weir::global::caller::is_address;
 use weir::plan::Plan;
 
 use super::carrier::{Found, Plugin, Written, find};
 use super::diagnostic::Diagnostic;
 use super::embedded::offsets;
-use super::json::{self, Unreadable};
-use super::tree::{Here, Spot, Tree};
+use super::json;
+use super::tree::{Here, Spot, Tree, Unreadable};
 use super::{unwise, yaml};
 
 /// Everything that there is to say of a file's text, in its order.
@@ -97,16 +97,8 @@ fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
                 )),
             }
         }
-        Written::Absent => unread(b"", plugin.at, said),
-        // What is handed on begins with a tag and a length.
-        Written::Message(here) => unread(b"\n\x01", here.at(), said),
-    }
-}
-
-/// Says what the module will say of a text that is no document.
-fn unread(text: &[u8], at: usize, said: &mut Vec<Diagnostic>) {
-    if let Err(errors) = load(text, &|_| None) {
-        said.extend(errors.lines().map(|line| Diagnostic::error(at, "", line)));
+        Written::Absent => said.push(Diagnostic::error(plugin.at, "", EMPTY)),
+        Written::Message(here) => said.push(Diagnostic::error(here.at(), "", NOT_TEXT)),
     }
 }
 

@@ -17,8 +17,7 @@ use std::process::ExitCode;
 
 use self::diagnostic::{Diagnostic, Judged, Severity};
 use self::source::Source;
-use crate::CANNOT_TELL;
-use crate::arguments::{Check, Format};
+use crate::arguments::{CANNOT_TELL, Check, Format};
 
 /// Judges files and writes down what there is to say of them.
 ///

@@ -4,6 +4,13 @@ use std::ops::Range;
 
 use weir::config::json::Node;
 
+/// Why a text could not be read, and where: an offset, or none where it is all of the text.
+#[derive(Debug)]
+pub struct Unreadable {
+    pub at: Option<usize>,
+    pub reason: String,
+}
+
 /// A value and where it was written.
 #[derive(Clone, Debug)]
 pub struct Tree {

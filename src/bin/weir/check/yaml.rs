@@ -8,8 +8,7 @@ use saphyr::{Scalar, ScalarStyle, ScanError, Tag};
 use saphyr_parser::{Event, Parser, Span};
 use weir::config::json::{MAX_DEPTH, Node};
 
-use super::json::Unreadable;
-use super::tree::{Spot, Tree};
+use super::tree::{Spot, Tree, Unreadable};
 
 /// The most values of a file. What has an anchor is kept aside, and so counted once more, as it is at each alias:
 /// a few lines of them could stand for more than memory holds.

@@ -7,6 +7,7 @@ use super::raw;
 use crate::plan::Plan;
 
 pub use super::error::Finding;
+pub use super::hint::nearest;
 
 /// What is known of a variable of the VM's environment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -39,7 +39,8 @@ impl Known<'_> {
 
 /// The known name that is nearest to `name`: at most two typing errors away, and those in at most a third of
 /// it; else one that begins with it.
-pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     if name.len() > MAX_COMPARED {
         return None;
     }

@@ -83,7 +83,7 @@ pub fn parse(text: &[u8]) -> Result<Node, Unreadable> {
 }
 
 /// Said of a text with nothing in it.
-pub const EMPTY: &str = "the document is empty; expected an object with \"rules\"";
+const EMPTY: &str = "the document is empty; expected an object with \"rules\"";
 
 /// Said of a text with control characters in it. Envoy hands on the bytes of any message that is no `StringValue`.
 /// JSON holds no control characters, a message nearly always does.
@@ -91,7 +91,7 @@ pub const NOT_TEXT: &str = "the document is not text; carry it as a google.proto
 
 /// Where the text stops being JSON, and why.
 fn syntax(text: &[u8], error: &serde_json::Error) -> Unreadable {
-    let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    let is_control = |byte: &u8| *byte < b' ' && !byte.is_ascii_whitespace();
     if text.iter().any(is_control) {
         return Unreadable {
             place: None,

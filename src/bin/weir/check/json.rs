@@ -9,19 +9,22 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use weir::config::parse;
 
+use super::slip::in_json;
 use super::source::offset;
 use super::tree::{Spot, Tree, Unreadable};
 
 /// Reads a document.
 ///
 /// # Errors
-/// What the module would refuse it for.
+/// What the module would refuse it for, and what it probably is instead.
 pub fn read(text: &str) -> Result<Tree, Unreadable> {
-    let node = parse(text.as_bytes()).map_err(|refused| Unreadable {
-        at: refused
-            .place
-            .map(|(line, column)| offset(text, line, column)),
-        reason: refused.reason,
+    let node = parse(text.as_bytes()).map_err(|refused| {
+        let place = refused.place;
+        let refused = Unreadable {
+            at: place.map(|(line, column)| offset(text, line, column)),
+            reason: refused.reason,
+        };
+        in_json(text, refused)
     })?;
     // What was read once is read again without an error, and nests no deeper than that allows.
     let spot = serde_json::from_str(text)

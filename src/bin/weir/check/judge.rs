@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use weir::config::check::check;
-use weir::config::json::Node;
-use weir::config::{EMPTY, NOT_TEXT};
+use weir::config::NOT_TEXT;
+use weir::config::check::{check, nearest};
+use weir::config::json::{Node, shortened};
 use weir::global::caller::is_address;
 use weir::plan::Plan;
 
@@ -40,11 +40,7 @@ pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
     let any_named = plugins.iter().any(|plugin| plugin.is_named);
     plugins.retain(|plugin| plugin.is_named || !any_named);
     if plugins.is_empty() && configurations == 0 {
-        said.push(Diagnostic::error(
-            0,
-            "",
-            "there is no configuration of Weir in it",
-        ));
+        said.push(Diagnostic::error(0, "", NOTHING));
     }
     for plugin in &plugins {
         carried(plugin, text, &mut said);
@@ -52,6 +48,9 @@ pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
     said.sort_by_key(|diagnostic| diagnostic.at);
     said
 }
+
+const NOTHING: &str = "no configuration of Weir in it; expected a document with \"rules\", or a Wasm filter, \
+                       a WasmPlugin, an EnvoyExtensionPolicy or filter_chains that carry one";
 
 /// Reads a file: as JSON what says that it is, or looks so; else as YAML, which may hold several documents.
 fn documents(name: &str, text: &str) -> Result<Vec<Tree>, Unreadable> {
@@ -74,36 +73,70 @@ fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
     for (at, message) in &plugin.advice {
         said.push(Diagnostic::warning(*at, "", message));
     }
+    let mut wrong = |at, message: &str| said.push(Diagnostic::error(at, "", message));
     match plugin.written {
         Written::Values(here) => configuration(here, plugin, said),
         Written::Text(here) => match here.text() {
             Some(value) => {
                 let offsets = offsets(text, &here.spot.value, value);
-                embedded(value, &offsets, plugin, said);
+                let form = match plugin.is_on_kong {
+                    true => "as text, \"config\" is JSON",
+                    false => "the text of a StringValue is JSON",
+                };
+                embedded(value, &offsets, form, plugin, said);
             }
-            None => said.push(Diagnostic::error(here.at(), "", "a StringValue holds text")),
+            None => {
+                let found = here.node;
+                let expected = "expected JSON as text; put it below \"value: |\"";
+                wrong(here.at(), &format!("{found} is not allowed; {expected}"));
+            }
         },
         Written::Base64(here) => {
             let value = here.text().and_then(|text| STANDARD.decode(text).ok());
             match value.map(String::from_utf8) {
                 Some(Ok(value)) => {
                     let offsets = vec![here.at(); value.len() + 1];
-                    embedded(&value, &offsets, plugin, said);
+                    let form = "the text of a BytesValue is JSON";
+                    embedded(&value, &offsets, form, plugin, said);
                 }
-                _ => said.push(Diagnostic::error(
+                _ => wrong(
                     here.at(),
-                    "",
-                    "a BytesValue holds text in base64",
-                )),
+                    "not base64 of UTF-8 text; a BytesValue holds that",
+                ),
             }
         }
-        Written::Absent => said.push(Diagnostic::error(plugin.at, "", EMPTY)),
-        Written::Message(here) => said.push(Diagnostic::error(here.at(), "", NOT_TEXT)),
+        Written::Absent(from, name) => said.push(absent(from, name)),
+        Written::Message(here) => wrong(here.at(), NOT_TEXT),
     }
 }
 
-/// Judges a document that is the text of a string; `offsets` are those of its bytes in the file.
-fn embedded(text: &str, offsets: &[usize], plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>) {
+/// Says which member should have carried a configuration, or which one was probably meant to.
+fn absent(from: Here<'_>, name: &str) -> Diagnostic {
+    let mut members = from.members();
+    let is_meant = |other: &str| nearest(other, &[name]).is_some();
+    match members.find(|(other, _)| is_meant(other)) {
+        Some((other, member)) => {
+            let other = shortened(other, 60);
+            let message = format!("unknown field {other}; did you mean \"{name}\"?");
+            Diagnostic::error(member.at(), "", &message)
+        }
+        None => {
+            let message =
+                format!("no \"{name}\"; expected one that carries an object with \"rules\"");
+            Diagnostic::error(from.at(), "", &message)
+        }
+    }
+}
+
+/// Judges a document that is the text of a string, and says of what begins otherwise than one what `form` it has;
+/// `offsets` are those of its bytes in the file.
+fn embedded(
+    text: &str,
+    offsets: &[usize],
+    form: &str,
+    plugin: &Plugin<'_>,
+    said: &mut Vec<Diagnostic>,
+) {
     let to_file = |at: usize| {
         offsets
             .get(at)
@@ -116,7 +149,10 @@ fn embedded(text: &str, offsets: &[usize], plugin: &Plugin<'_>, said: &mut Vec<D
             document.spot.shift(&to_file);
             configuration(document.whole(), plugin, said);
         }
-        Err(Unreadable { at, reason }) => {
+        Err(Unreadable { at, mut reason }) => {
+            if at.is_some() && !text.trim_start().starts_with('{') {
+                reason = format!("{reason}; {form}");
+            }
             let at = at.map(to_file);
             said.push(refusal(&Unreadable { at, reason }, plugin.at));
         }

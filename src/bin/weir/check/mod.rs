@@ -5,6 +5,7 @@ mod diagnostic;
 mod embedded;
 mod json;
 mod judge;
+mod slip;
 mod source;
 mod tree;
 mod unwise;

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use saphyr::{Scalar, ScalarStyle, ScanError, Tag};
+use saphyr::{Scalar, ScalarStyle, Tag};
 use saphyr_parser::{Event, Parser, Span};
 use weir::config::json::{MAX_DEPTH, Node};
 
+use super::slip::{in_yaml, refusal, template};
 use super::tree::{Spot, Tree, Unreadable};
 
 /// The most values of a file. What has an anchor is kept aside, and so counted once more, as it is at each alias:
@@ -23,10 +24,17 @@ const BYTES_OF_VALUE: usize = 64;
 /// The first reason why it cannot be read.
 pub fn read(text: &str) -> Result<Vec<Tree>, Unreadable> {
     let mut reader = Reader::new(text);
+    let mut after = 0;
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| reader.refused(&error))?;
+        let (event, span) = event.map_err(|error| {
+            let at = reader.offset(error.marker().index());
+            in_yaml(text, after, at, error.info())
+        })?;
         let place = reader.range(span);
-        reader.take(event, place)?;
+        after = place.end;
+        let at = place.start;
+        let taken = reader.take(event, place);
+        taken.map_err(|refused| template(text, at).unwrap_or(refused))?;
     }
     Ok(reader.documents)
 }
@@ -83,13 +91,6 @@ impl Reader {
         self.offset(span.start.index())..self.offset(span.end.index())
     }
 
-    fn refused(&self, error: &ScanError) -> Unreadable {
-        Unreadable {
-            at: Some(self.offset(error.marker().index())),
-            reason: format!("not YAML, {}", error.info()),
-        }
-    }
-
     fn take(&mut self, event: Event<'_>, place: Range<usize>) -> Result<(), Unreadable> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -105,7 +106,7 @@ impl Reader {
                     alias.tree.spot.value = place;
                     self.add(alias)
                 }
-                None => Err(refusal(place.start, "an alias of what has not ended")),
+                None => Err(refusal(place.start, "an alias inside what it stands for")),
             },
             _ => Ok(()),
         }
@@ -113,7 +114,8 @@ impl Reader {
 
     fn begin(&mut self, anchor: usize, node: Node, place: &Range<usize>) -> Result<(), Unreadable> {
         if self.expects_name() {
-            return Err(refusal(place.start, "a name is a list or an object"));
+            let reason = "a member is named by a list or an object; expected text";
+            return Err(refusal(place.start, reason));
         }
         self.values = count(self.values, 1, place.start)?;
         self.open.push(Open {
@@ -223,7 +225,8 @@ impl Reader {
         match &mut open.node {
             Node::Object(members) => {
                 let Some((name, place)) = open.name.take() else {
-                    return Err(refusal(at, "a name is an alias"));
+                    let reason = "a member is named by an alias; expected text";
+                    return Err(refusal(at, reason));
                 };
                 tree.spot.name = Some(place);
                 members.push((name, tree.node));
@@ -248,13 +251,6 @@ fn node(scalar: Scalar<'_>) -> Node {
         }
         Scalar::FloatingPoint(value) => Node::Float(value.into_inner()),
         Scalar::String(text) => Node::String(text.into_owned()),
-    }
-}
-
-fn refusal(at: usize, reason: &str) -> Unreadable {
-    Unreadable {
-        at: Some(at),
-        reason: reason.to_owned(),
     }
 }
 

@@ -102,14 +102,17 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
 /// How Envoy hands on a configuration: as text what is a `StringValue` or a `BytesValue`, in bytes any other message.
 fn written(config: Here<'_>) -> Written<'_> {
     let Some(configuration) = config.member("configuration") else {
-        return Written::Absent;
+        return Written::Absent(config, "configuration");
     };
     let of = configuration.text_at(&["@type"]).unwrap_or_default();
+    let is_text = of.ends_with("protobuf.StringValue");
+    if !is_text && !of.ends_with("protobuf.BytesValue") {
+        return Written::Message(configuration);
+    }
     match configuration.member("value") {
-        None if of.ends_with("protobuf.StringValue") => Written::Absent,
-        Some(value) if of.ends_with("protobuf.StringValue") => Written::Text(value),
-        Some(value) if of.ends_with("protobuf.BytesValue") => Written::Base64(value),
-        _ => Written::Message(configuration),
+        None => Written::Absent(configuration, "value"),
+        Some(value) if is_text => Written::Text(value),
+        Some(value) => Written::Base64(value),
     }
 }
 

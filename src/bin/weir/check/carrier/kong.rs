@@ -27,7 +27,7 @@ fn walk<'a>(here: Here<'a>, found: &mut Vec<Plugin<'a>>) {
 
 fn plugin(filter: Here<'_>) -> Plugin<'_> {
     let written = match filter.member("config") {
-        None => Written::Absent,
+        None => Written::Absent(filter, "config"),
         Some(config) if config.text().is_some() => Written::Text(config),
         Some(config) => Written::Values(config),
     };

@@ -43,8 +43,8 @@ fn wasm_plugin(object: Here<'_>) -> Plugin<'_> {
         spec.text_at(&["pluginName"]),
         spec.text_at(&["url"]),
     ];
-    let written = spec.member("pluginConfig");
-    let written = written.map_or(Written::Absent, Written::Values);
+    let absent = Written::Absent(spec, "pluginConfig");
+    let written = spec.member("pluginConfig").map_or(absent, Written::Values);
     Plugin {
         environment,
         advice,
@@ -66,8 +66,8 @@ fn extension<'a>(policy: Here<'a>, wasm: Here<'a>) -> Plugin<'a> {
         wasm.text_at(&["code", "image", "url"]),
         wasm.text_at(&["code", "http", "url"]),
     ];
-    let written = wasm.member("config");
-    let written = written.map_or(Written::Absent, Written::Values);
+    let absent = Written::Absent(wasm, "config");
+    let written = wasm.member("config").map_or(absent, Written::Values);
     Plugin {
         environment,
         ..Plugin::new(wasm, &names, written)

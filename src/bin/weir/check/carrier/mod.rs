@@ -54,8 +54,8 @@ impl<'a> Plugin<'a> {
 
 /// How a plugin's configuration is written.
 pub enum Written<'a> {
-    /// It has none.
-    Absent,
+    /// It has none: the member that carries one is not there.
+    Absent(Here<'a>, &'static str),
     /// As the text of a document.
     Text(Here<'a>),
     /// As that text in base64.

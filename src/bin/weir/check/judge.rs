@@ -13,7 +13,7 @@ use super::diagnostic::Diagnostic;
 use super::embedded::offsets;
 use super::json;
 use super::tree::{Here, Spot, Tree, Unreadable};
-use super::{unwise, yaml};
+use super::{dialect, unwise, yaml};
 
 /// Everything that there is to say of a file's text, in its order.
 pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
@@ -33,6 +33,7 @@ pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
             Found::Itself => {
                 configurations += 1;
                 let whole = document.whole();
+                dialect::warnings(whole, text, &mut said);
                 configuration(whole, &Plugin::alone(whole), &mut said);
             }
         }
@@ -75,7 +76,10 @@ fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
     }
     let mut wrong = |at, message: &str| said.push(Diagnostic::error(at, "", message));
     match plugin.written {
-        Written::Values(here) => configuration(here, plugin, said),
+        Written::Values(here) => {
+            dialect::warnings(here, text, said);
+            configuration(here, plugin, said);
+        }
         Written::Text(here) => match here.text() {
             Some(value) => {
                 let offsets = offsets(text, &here.spot.value, value);

@@ -2,6 +2,7 @@
 
 mod carrier;
 mod diagnostic;
+mod dialect;
 mod embedded;
 mod json;
 mod judge;

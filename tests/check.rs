@@ -241,6 +241,23 @@ fn what_cannot_be_judged_ends_with_2() {
     assert!(text(&output.stdout).starts_with("syntax.json:3:64: error: "));
 }
 
+/// The name of a file is one in a list, and a line among lines.
+#[test]
+fn a_name_of_two_lines_is_told_on_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a\nb: c.json");
+    let name = path.to_string_lossy().replace('\n', "\\n");
+    let run = |arguments: &[&str]| weir("").arg("check").arg(&path).args(arguments).output();
+    let missing = run(&[]).unwrap();
+    assert!(text(&missing.stderr).starts_with(&format!("weir: {name}: ")));
+    fs::write(&path, "{\"rules\": 1}").unwrap();
+    let lines = run(&[]).unwrap();
+    assert!(text(&lines.stdout).starts_with(&format!("{name}:1:2: error: ")));
+    let list = run(&["--format", "json"]).unwrap();
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    assert_eq!(list.pointer("/0/file").unwrap(), &*path.to_string_lossy());
+}
+
 #[test]
 fn a_machine_reads_a_list() {
     let output = judge("{\"rules\": 1}", &["--format", "json"]);

@@ -85,7 +85,7 @@ pub fn text(files: &[Judged], out: &mut dyn Write) -> io::Result<()> {
                 "" => String::new(),
                 path => format!("{path}: "),
             };
-            let (name, message) = (&file.name, &diagnostic.message);
+            let (name, message) = (on_one_line(&file.name), &diagnostic.message);
             writeln!(
                 out,
                 "{name}:{line}:{column}: {style}{word}:{style:#} {path}{message}"
@@ -93,6 +93,19 @@ pub fn text(files: &[Judged], out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A name of a file, which may hold whatever begins a line or means something to a terminal.
+pub fn on_one_line(name: &str) -> String {
+    let mut out = String::new();
+    for char in name.chars() {
+        if char.is_control() || matches!(char, '\u{2028}' | '\u{2029}') {
+            out.extend(char.escape_default());
+        } else {
+            out.push(char);
+        }
+    }
+    out
 }
 
 /// Writes one JSON array.

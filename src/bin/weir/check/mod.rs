@@ -56,7 +56,10 @@ fn judged(path: &Path) -> io::Result<Judged> {
         }
         _ => fs::read(path),
     };
-    let bytes = read.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+    let bytes = read.map_err(|error| {
+        let name = diagnostic::on_one_line(&name);
+        io::Error::new(error.kind(), format!("{name}: {error}"))
+    })?;
     let (source, diagnostics) = match String::from_utf8(bytes) {
         Ok(text) => {
             let source = Source::new(text);

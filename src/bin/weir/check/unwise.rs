@@ -64,6 +64,9 @@ const UNBOUND: &str = "a request that waits for the limiter while its worker's V
 const BELIEVED: &str =
     "use_remote_address is not true: a client chooses its address by sending X-Forwarded-For";
 
+const HANDED_ON: &str = "use_remote_address is not true (or skip_xff_append is): Envoy adds nobody to X-Forwarded-For, \
+                         and who connects to it chooses an address";
+
 /// What clients have in their hands.
 struct Clients<'a> {
     /// Headers that never are theirs.
@@ -183,25 +186,23 @@ fn addresses(
         rule.on_missing_key == OnMissingKey::ClientIp
             || parts.any(|part| matches!(part.source, KeySource::ClientIp))
     });
-    match &plan.client_ip.source {
-        AddressSource::Connection => {
-            if let Some(manager) = manager
-                && counts_by_address
-                && manager.believes_clients()
-            {
-                said.push(Diagnostic::warning(manager.at(), "", BELIEVED));
-            }
-        }
-        AddressSource::ForwardedFor(networks) => {
-            let list = here.path(&["client_ip", "trusted_proxies"]);
-            let items = list.into_iter().flat_map(Here::items);
-            for (place, (network, item)) in networks.iter().zip(items).enumerate() {
-                if network.prefix_len() == 0 {
-                    let path = format!("client_ip.trusted_proxies[{place}]");
-                    let message = format!("{network} is everybody: a client chooses its address");
-                    said.push(Diagnostic::warning(item.at(), &path, &message));
-                }
-            }
+    if let Some(manager) = manager.filter(|_| counts_by_address) {
+        let unwise = match &plan.client_ip.source {
+            AddressSource::Connection => manager.believes_clients().then_some(BELIEVED),
+            AddressSource::ForwardedFor(_) => (!manager.adds_peers()).then_some(HANDED_ON),
+        };
+        said.extend(unwise.map(|message| Diagnostic::warning(manager.at(), "", message)));
+    }
+    let AddressSource::ForwardedFor(networks) = &plan.client_ip.source else {
+        return;
+    };
+    let list = here.path(&["client_ip", "trusted_proxies"]);
+    let items = list.into_iter().flat_map(Here::items);
+    for (place, (network, item)) in networks.iter().zip(items).enumerate() {
+        if network.prefix_len() == 0 {
+            let path = format!("client_ip.trusted_proxies[{place}]");
+            let message = format!("{network} is everybody: a client chooses its address");
+            said.push(Diagnostic::warning(item.at(), &path, &message));
         }
     }
 }

@@ -141,8 +141,16 @@ impl<'a> ConnectionManager<'a> {
     /// Whether it believes what clients say of their address.
     pub fn believes_clients(self) -> bool {
         let is_told = self.0.member("original_ip_detection_extensions").is_some();
-        let is_remote = self.0.member("use_remote_address");
-        !is_told && is_remote.is_none_or(|remote| *remote.node != Node::Bool(true))
+        !is_told && !self.is_set("use_remote_address")
+    }
+
+    /// Whether `X-Forwarded-For` ends with whom it is connected to, which it then has added itself.
+    pub fn adds_peers(self) -> bool {
+        self.is_set("use_remote_address") && !self.is_set("skip_xff_append")
+    }
+
+    fn is_set(self, name: &str) -> bool {
+        self.0.member(name).is_some_and(is_true)
     }
 
     /// Headers that it removes before any filter sees what clients sent.
@@ -174,6 +182,12 @@ impl<'a> ConnectionManager<'a> {
             || is_bound(&["common_http_protocol_options", "max_stream_duration"])
             || hosts.all(are_bound))
     }
+}
+
+/// Whether Envoy reads it as true: `yes` and `on` are so too, by the YAML that it reads, and the text in quotes.
+fn is_true(here: Here<'_>) -> bool {
+    let is_word = |text: &str| ["true", "yes", "on", "y"].contains(&&*text.to_ascii_lowercase());
+    *here.node == Node::Bool(true) || here.text().is_some_and(is_word)
 }
 
 /// Whether it is a duration that ends.

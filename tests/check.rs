@@ -138,6 +138,8 @@ fn a_document_says_the_same_in_every_carrier() {
     let mut compared = 0;
     for path in fixtures("tests/config/broken") {
         let text = fs::read_to_string(&path).unwrap();
+        // Kong has no clusters, but addresses.
+        let text = text.replace("\"ratelimit\"", "\"limits:80\"");
         // What begins otherwise is read as YAML, when it stands alone; what ends too early ends elsewhere in a block,
         // which has a line break more.
         if !text.starts_with('{') || path.ends_with("syntax-cut-off.json") {

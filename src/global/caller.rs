@@ -12,26 +12,23 @@ pub enum Caller {
     Stream,
 }
 
-/// Whether `upstream` is an address as Kong's host takes it: `host:port`, `[v6]:port`, either without its port, or
-/// `unix:` and a path. At a port that is none it stops the instance.
+/// Whether `upstream` is an address as Kong's host takes it: `host:port`, `[v6]:port`, or `unix:` and a path. At a port
+/// or a host that is none it stops the instance. It would take 80 for a port that is missing, but a name without one
+/// is rather a cluster of Envoy's.
 #[must_use]
 pub fn is_address(upstream: &str) -> bool {
     if let Some(path) = upstream.strip_prefix("unix:") {
-        return !path.is_empty();
+        return path.starts_with('/');
     }
-    let (is_host, rest) = match upstream.strip_prefix('[') {
-        Some(inner) => {
-            let (address, rest) = inner.split_once(']').unwrap_or((inner, "]"));
-            (address.parse::<Ipv6Addr>().is_ok(), rest)
-        }
+    let (host, port) = upstream.rsplit_once(':').unwrap_or_default();
+    let is_host = match host.strip_prefix('[').and_then(|v6| v6.strip_suffix(']')) {
+        Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
         None => {
-            let end = upstream.find(':').unwrap_or(upstream.len());
-            let (host, rest) = upstream.split_at_checked(end).unwrap_or(("", ""));
-            (!host.is_empty() && !host.contains(['/', '?']), rest)
+            let is_name = |byte| matches!(byte, b'-' | b'.' | b'_') || byte.is_ascii_alphanumeric();
+            !host.is_empty() && host.bytes().all(is_name)
         }
     };
-    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
-    is_host && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
+    is_host && !port.starts_with('+') && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 #[cfg(test)]
@@ -45,9 +42,8 @@ mod tests {
         for upstream in [
             "10.0.0.1:8080",
             "quotas:80",
-            "quotas",
+            "quotas_2.edge-1.svc.:65535",
             "[::1]:80",
-            "[::1]",
             "unix:/a",
         ] {
             assert!(is_address(upstream), "{upstream}");
@@ -55,6 +51,14 @@ mod tests {
         for upstream in [
             "",
             ":80",
+            "quotas",
+            "10.0.0.1",
+            "[::1]",
+            "outbound|8080||quotas.edge",
+            "outbound|8080||quotas.edge:80",
+            "quo tas:80",
+            "quotas:+80",
+            "unix:a",
             "quotas:",
             "quotas:0",
             "quotas:65536",

@@ -3,10 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use weir::config::NOT_TEXT;
-use weir::config::check::{check, nearest};
+use weir::config::check::{Finding, check, nearest};
 use weir::config::json::{Node, shortened};
 use weir::global::caller::is_address;
-use weir::plan::Plan;
 
 use super::carrier::{Found, Plugin, Written, find};
 use super::diagnostic::Diagnostic;
@@ -185,27 +184,26 @@ fn configuration(here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>
     }
     if let Some(plan) = &judgement.plan {
         unwise::warnings(plan, here, plugin.manager, said);
-        let is_guessed = |path| {
-            judgement
-                .assumed
-                .iter()
-                .any(|finding| finding.path() == path)
-        };
-        if plugin.is_on_kong && !is_guessed(CLUSTER) {
-            address(plan, here, said);
-        }
+    }
+    let is_refused = |finding: &Finding| finding.path().starts_with(CLUSTER);
+    if plugin.is_on_kong && !judgement.errors.iter().any(is_refused) {
+        said.extend(address(here));
     }
 }
 
 const CLUSTER: &str = "limiter.cluster";
 
-/// Refuses a service that Kong's host cannot call: the module would leave it alone, and `on_error` decide.
-fn address(plan: &Plan, here: Here<'_>, said: &mut Vec<Diagnostic>) {
-    let Some(service) = &plan.service else { return };
-    if is_address(&service.cluster) {
-        return;
-    }
-    let cluster = here.path(&["limiter", "cluster"]).unwrap_or(here);
-    let message = "is no address; expected host:port, as Kong calls it";
-    said.push(Diagnostic::error(cluster.at(), CLUSTER, message));
+/// Refuses a service that Kong's host cannot call: the module would leave it alone, and `on_error` decide. What a
+/// variable stands for is not known in a file of Kong; its default is.
+fn address(here: Here<'_>) -> Option<Diagnostic> {
+    let cluster = here.path(&["limiter", "cluster"])?;
+    let cluster = cluster.member("default").unwrap_or(cluster);
+    let is_none = cluster.text().is_some_and(|text| !is_address(text));
+    let message = || {
+        format!(
+            "{} is not allowed; expected host:port or unix:/path, as Kong calls it",
+            cluster.node
+        )
+    };
+    is_none.then(|| Diagnostic::error(cluster.at(), CLUSTER, &message()))
 }

@@ -183,7 +183,7 @@ fn configuration(here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>
         said.push(Diagnostic::warning(at, finding.path(), finding.message()));
     }
     if let Some(plan) = &judgement.plan {
-        unwise::warnings(plan, here, plugin.manager, said);
+        unwise::warnings(plan, here, plugin, said);
     }
     let is_refused = |finding: &Finding| finding.path().starts_with(CLUSTER);
     if plugin.is_on_kong && !judgement.errors.iter().any(is_refused) {

@@ -2,18 +2,13 @@
 
 use weir::plan::{AddressSource, KeySource, Match, OnMissingKey, PathForm, Plan, Rule};
 
-use super::carrier::ConnectionManager;
+use super::carrier::{ConnectionManager, Plugin};
 use super::diagnostic::Diagnostic;
 use super::tree::Here;
 
-/// Adds what is unwise about a configuration. `here` is where it stands, `manager` the connection manager that its
-/// filter belongs to, if that is known.
-pub fn warnings(
-    plan: &Plan,
-    here: Here<'_>,
-    manager: Option<ConnectionManager<'_>>,
-    said: &mut Vec<Diagnostic>,
-) {
+/// Adds what is unwise about the configuration of a plugin. `here` is where it stands.
+pub fn warnings(plan: &Plan, here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>) {
+    let manager = plugin.manager;
     let clients = Clients {
         removed: manager
             .into_iter()
@@ -29,12 +24,13 @@ pub fn warnings(
             })
         };
         let mut warn = |member: &str, message: &str| {
-            let at = here
-                .member("rules")
-                .and_then(|rules| rules.items().nth(place));
-            let at = at.map(|rule| rule.member(member).unwrap_or(rule).at());
+            let rule = rule_at(here, place);
             let path = format!("rules[{place}].{member}");
-            said.push(Diagnostic::warning(at.unwrap_or(here.at()), &path, message));
+            said.push(Diagnostic::warning(
+                rule.member(member).unwrap_or(rule).at(),
+                &path,
+                message,
+            ));
         };
         if clients.choose_all_of(rule) && !is_beside(&|other| clients.are_held_by(other)) {
             warn("key", CHOSEN);
@@ -42,6 +38,13 @@ pub fn warnings(
         if clients.may_leave(rule) && !is_beside(&|other| clients.are_met_by(other, rule)) {
             warn("on_missing_key", LEFT_OUT);
         }
+    }
+    if plugin.is_on_kong {
+        routes(plan, here, said);
+    }
+    if plan.asks_nobody() {
+        let at = here.member("limiter").unwrap_or(here).at();
+        said.push(Diagnostic::warning(at, "limiter", UNASKED));
     }
     addresses(plan, here, manager, said);
     if let Some(manager) = manager
@@ -60,6 +63,11 @@ const LEFT_OUT: &str = "\"skip\" with nothing behind it: who leaves the key out 
 
 const UNBOUND: &str = "a request that waits for the limiter while its worker's VM dies waits for minutes, or for ever; set \
                        stream_idle_timeout, max_stream_duration, or an idle_timeout on every route";
+
+const UNASKED: &str = "no rule has \"global\", so it is not asked: each proxy counts by itself";
+
+const ROUTELESS: &str = "Kong has no routes for filters, so \"route\" is always missing; \
+                         put a filter chain of its own on each route";
 
 const BELIEVED: &str =
     "use_remote_address is not true: a client chooses its address by sending X-Forwarded-For";
@@ -170,6 +178,27 @@ fn takes_all_of(pattern: &PathForm, other: &PathForm) -> bool {
         (PathForm::Prefix(pattern), PathForm::Exact(other) | PathForm::Prefix(other)) => {
             let rest = other.strip_prefix(&**pattern);
             **pattern == *b"/" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        }
+    }
+}
+
+/// The rule at a place.
+fn rule_at(here: Here<'_>, place: usize) -> Here<'_> {
+    let rules = here.member("rules");
+    let rule = rules.and_then(|rules| rules.items().nth(place));
+    rule.unwrap_or(here)
+}
+
+/// What Kong tells no filter.
+fn routes(plan: &Plan, here: Here<'_>, said: &mut Vec<Diagnostic>) {
+    for (place, rule) in plan.rules.iter().enumerate() {
+        let key = rule_at(here, place).member("key");
+        let items = key.into_iter().flat_map(Here::items);
+        for (part, (written, item)) in rule.key.iter().zip(items).enumerate() {
+            if matches!(written.source, KeySource::Route) {
+                let path = format!("rules[{place}].key[{part}]");
+                said.push(Diagnostic::warning(item.at(), &path, ROUTELESS));
+            }
         }
     }
 }

@@ -31,9 +31,20 @@ fn plugin(filter: Here<'_>) -> Plugin<'_> {
         Some(config) if config.text().is_some() => Written::Text(config),
         Some(config) => Written::Values(config),
     };
+    let name = filter.member("name");
+    let hyphened = name.filter(|name| name.text().is_some_and(|name| name.contains('-')));
+    let advice = hyphened.map(|name| {
+        let message = format!(
+            "{} has a \"-\": Kong's Prometheus plugin fails at the metrics of a filter that is called so; \
+             name the module's file otherwise, such as weir.wasm",
+            name.node
+        );
+        (name.at(), message)
+    });
     Plugin {
         is_on_kong: true,
         environment: Environment::unknown(),
+        advice: advice.into_iter().collect(),
         ..Plugin::new(filter, &[filter.text_at(&["name"])], written)
     }
 }

@@ -3,7 +3,8 @@
 use super::{Environment, Plugin, Written};
 use crate::check::tree::Here;
 
-/// Every filter of every chain, of the whole proxy, of services and of their routes.
+/// Every filter of every chain, of the whole proxy, of services and of their routes; and the filters that are configured
+/// as plugins, which go by the name of Weir: any other may be no filter at all.
 pub fn plugins(document: Here<'_>) -> Vec<Plugin<'_>> {
     let mut found = Vec::new();
     walk(document, &mut found);
@@ -12,12 +13,17 @@ pub fn plugins(document: Here<'_>) -> Vec<Plugin<'_>> {
 
 fn walk<'a>(here: Here<'a>, found: &mut Vec<Plugin<'a>>) {
     for (name, member) in here.members() {
-        if name == "filter_chains" {
-            let chains = member.items();
-            let filters = chains.filter_map(|chain| chain.member("filters"));
-            found.extend(filters.flat_map(Here::items).map(plugin));
-        } else {
-            walk(member, found);
+        match name {
+            "filter_chains" => {
+                let chains = member.items();
+                let filters = chains.filter_map(|chain| chain.member("filters"));
+                found.extend(filters.flat_map(Here::items).map(plugin));
+            }
+            "plugins" => {
+                let plugins = member.items().map(plugin);
+                found.extend(plugins.filter(|plugin| plugin.is_named));
+            }
+            _ => walk(member, found),
         }
     }
     for item in here.items() {

@@ -23,6 +23,7 @@ pub fn plugins(document: Here<'_>) -> Vec<Plugin<'_>> {
     let outside = Outside {
         name: None,
         manager: None,
+        clusters: clusters(document),
     };
     walk(document, outside, &mut found);
     found
@@ -34,6 +35,16 @@ struct Outside<'a> {
     /// The name of the innermost thing that has one.
     name: Option<&'a str>,
     manager: Option<ConnectionManager<'a>>,
+    clusters: Option<Here<'a>>,
+}
+
+/// All clusters of the Envoy that runs a bootstrap; `None` where some may come from elsewhere.
+fn clusters(document: Here<'_>) -> Option<Here<'_>> {
+    let dynamic = document.member("dynamic_resources");
+    let is_told = |name| dynamic.is_some_and(|dynamic| dynamic.member(name).is_some());
+    let are_told = is_told("cds_config") || is_told("cds_resources_locator");
+    let clusters = document.path(&["static_resources", "clusters"]);
+    clusters.filter(|_| !are_told)
 }
 
 fn walk<'a>(here: Here<'a>, outside: Outside<'a>, found: &mut Vec<Plugin<'a>>) {
@@ -95,6 +106,7 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
         environment: environment(vm),
         advice,
         manager: outside.manager,
+        clusters: outside.clusters,
         ..Plugin::new(config, &names, written(config))
     }
 }

@@ -26,6 +26,8 @@ pub struct Plugin<'a> {
     pub advice: Vec<(usize, String)>,
     /// The connection manager of the filter, where that is in the file.
     pub manager: Option<ConnectionManager<'a>>,
+    /// The clusters of its proxy, where all of them are in the file.
+    pub clusters: Option<Here<'a>>,
 }
 
 impl<'a> Plugin<'a> {
@@ -40,6 +42,7 @@ impl<'a> Plugin<'a> {
             environment: Environment::default(),
             advice: Vec::new(),
             manager: None,
+            clusters: None,
         }
     }
 

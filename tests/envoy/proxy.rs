@@ -368,15 +368,18 @@ pub fn module() -> PathBuf {
     module
 }
 
-/// Where the Makefile, which names the versions, installs the Envoy of this age.
+/// Where the Makefile installs the Envoy of this age.
 fn installed(age: &str) -> PathBuf {
-    let makefile = include_str!("../../Makefile");
-    let name = format!("ENVOY_{age} := ");
-    let version = makefile
-        .lines()
-        .find_map(|line| line.strip_prefix(&name))
-        .expect("the Makefile names it");
+    let version = pinned(&format!("ENVOY_{age}"));
     repository(&format!(".tools/envoy-{version}/envoy/_bin/envoy"))
+}
+
+/// The version that the Makefile has under this name.
+pub fn pinned(name: &str) -> &'static str {
+    let makefile = include_str!("../../Makefile");
+    let assigned = |line: &'static str| line.strip_prefix(name)?.strip_prefix(" := ");
+    let version = makefile.lines().find_map(assigned);
+    version.expect("the Makefile names it")
 }
 
 /// The end of what the proxy wrote.

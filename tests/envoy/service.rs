@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::client::{Connection, get};
 use crate::process::{Process, until_ready};
-use crate::proxy::repository;
+use crate::proxy::{pinned, repository};
 
 /// How often to begin anew with other ports.
 const ATTEMPTS: usize = 10;
@@ -137,8 +137,9 @@ fn ratelimit_at([store, address, grpc, debug]: [SocketAddr; 4], dir: &TempDir) -
 }
 
 fn binary() -> PathBuf {
-    std::env::var_os("WEIR_RATELIMIT")
-        .map_or_else(|| repository(".tools/bin/service_cmd"), PathBuf::from)
+    let commit = pinned("RATELIMIT_COMMIT");
+    let installed = || repository(&format!(".tools/ratelimit-{commit}/service_cmd"));
+    std::env::var_os("WEIR_RATELIMIT").map_or_else(installed, PathBuf::from)
 }
 
 /// Ports that nobody uses now; all different.

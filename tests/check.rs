@@ -200,6 +200,21 @@ fn what_is_allowed_and_unwise_is_a_warning() {
     is_said("tests/check/allowed", 0);
 }
 
+#[test]
+fn the_documents_show_what_is_said() {
+    let output = weir("tests/check/page")
+        .args(["check", "weir.json", "listeners.yaml"])
+        .output()
+        .unwrap();
+    let lines = text(&output.stdout);
+    let page = fs::read_to_string(root().join("docs/check.md")).unwrap();
+    let shown = format!("```console\n$ weir check weir.json listeners.yaml\n{lines}```\n");
+    assert!(page.contains(&shown), "{lines}");
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let first = lines.lines().next().unwrap();
+    assert!(readme.contains(&format!("\n{first}\n")), "{first}");
+}
+
 /// Files of examples that have no configuration in them.
 const OTHERS: [&str; 3] = ["alerts.yaml", "limits.yaml", "stats-tags.yaml"];
 

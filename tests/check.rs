@@ -338,13 +338,23 @@ fn shells_and_manuals_know_the_commands() {
         (&["completions", "fish"], "deny-warnings"),
         (&["man"], "weir\\-check(1)"),
         (&["man", "check"], "deny\\-warnings"),
+        (&["man", "check"], "<FILE>..."),
+        (
+            &["man", "check"],
+            concat!("\"weir ", env!("CARGO_PKG_VERSION")),
+        ),
         (&["man", "schema"], "kong"),
+        (&["man", "completions"], "shell"),
+        (&["man", "man"], "manual page"),
     ] {
         let output = weir("").args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}");
         let written = text(&output.stdout);
         assert!(written.contains(part), "{arguments:?}: {written}");
     }
+    let output = weir("").arg("man").output().unwrap();
+    assert!(!text(&output.stdout).contains("weir\\-help(1)"));
     let output = weir("").args(["man", "chekc"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("'check'"), "what was meant");
 }

@@ -26,8 +26,17 @@ pub enum Command {
     },
     /// Write the manual page of the command, or of one of its own
     Man {
-        command: Option<String>,
+        command: Option<Page>,
     },
+}
+
+/// A command that has a manual page of its own.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Page {
+    Check,
+    Schema,
+    Completions,
+    Man,
 }
 
 /// Judge configurations as the module would, every error at once.
@@ -35,14 +44,15 @@ pub enum Command {
 /// A file is JSON or YAML: a configuration alone, or an Envoy bootstrap, an Istio WasmPlugin, an Envoy Gateway
 /// EnvoyExtensionPolicy or a Kong declarative file with one in it.
 ///
-/// Exit status: 0 when there is no error, 1 when there is one, 2 when a file could not be read.
+/// Exit status: 0 when there is no error, 1 when there is one, or with --deny-warnings a warning, 2 when a file could
+/// not be read.
 #[derive(Args, Debug)]
 pub struct Check {
     /// Files to judge; `-` is the standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// How errors are written
+    /// How errors and warnings are written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::run(&check),
         Command::Schema(schema) => schema::run(&schema),
         Command::Completions { shell } => manual::completions(shell),
-        Command::Man { command } => manual::page(command.as_deref()),
+        Command::Man { command } => manual::page(command),
     };
     done.unwrap_or_else(|error| {
         // Whoever reads may have read enough.

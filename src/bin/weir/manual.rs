@@ -3,11 +3,11 @@
 use std::io;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, ValueEnum};
 use clap_complete::{Generator, Shell};
 use clap_mangen::Man;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Page};
 
 /// Writes the completions of a shell.
 ///
@@ -24,18 +24,20 @@ pub fn completions(shell: Shell) -> io::Result<ExitCode> {
 /// Writes a manual page, `weir(1)` or that of one of its commands.
 ///
 /// # Errors
-/// That there is no such command, or what could not be written.
-pub fn page(name: Option<&str>) -> io::Result<ExitCode> {
-    let mut command = Arguments::command();
+/// What could not be written.
+pub fn page(of: Option<Page>) -> io::Result<ExitCode> {
+    // What `weir help` writes has no page.
+    let mut command = Arguments::command().disable_help_subcommand(true);
     command.build();
-    let page = match name {
-        None => Some(command),
-        Some(name) => command.find_subcommand(name).cloned(),
-    };
-    let Some(page) = page else {
-        let message = format!("{}: no such command", name.unwrap_or_default());
-        return Err(io::Error::new(io::ErrorKind::NotFound, message));
-    };
-    Man::new(page).render(&mut io::stdout().lock())?;
+    let version = command.get_version().unwrap_or_default();
+    let source = format!("weir {version}");
+    let of = of.and_then(|page| page.to_possible_value());
+    let page = of.and_then(|page| command.find_subcommand(page.get_name()).cloned());
+    let mut page = page.unwrap_or(command);
+    // Of what may be repeated clap_mangen's own line does not say so.
+    let usage = page.render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned();
+    let page = Man::new(page.override_usage(usage)).source(source);
+    page.render(&mut io::stdout().lock())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -20,29 +20,50 @@ pub fn in_json(text: &str, refused: Unreadable) -> Unreadable {
     template(text, at).unwrap_or(refused)
 }
 
-/// Why a text is not YAML, by what stands around where its parser stops, and `after` what it could still read.
-pub fn in_yaml(text: &str, after: usize, at: usize, reason: &str) -> Unreadable {
+/// Why a text is not YAML, by what stands around where its parser stops.
+pub fn in_yaml(text: &str, at: usize, reason: &str) -> Unreadable {
     if let Some(refused) = template(text, at) {
         return refused;
     }
-    match reason {
-        // It is told at the end of the line.
-        "simple key expect ':'" => {
-            let rest = text.get(after..).unwrap_or_default();
-            let blank = rest.len() - rest.trim_start().len();
-            refusal(
-                after + blank,
-                "not YAML, expected a name, a colon and a blank",
-            )
+    match (reason, line_above(text, at)) {
+        // It is told further down, where the text that this line began ends; and so is the next.
+        ("simple key expect ':'", Some((begin, _))) => refusal(begin, NO_NAME),
+        ("mapping values are not allowed in this context", Some((begin, line)))
+            if lacks_blank(line) =>
+        {
+            refusal(begin, NO_NAME)
         }
         // It is told where what it interrupts begins.
-        "while scanning a plain scalar, found a tab" => {
+        ("while scanning a plain scalar, found a tab", _) => {
             let indent = text.get(at..).and_then(indented_by_tab);
             let tab = indent.map_or(at, |indent| at + indent);
             refusal(tab, "not YAML, indented by a tab; expected spaces")
         }
         _ => refusal(at, &format!("not YAML, {reason}")),
     }
+}
+
+const NO_NAME: &str = "not YAML, expected a name, a colon and a blank";
+
+/// The last line above that of a place with more on it than blanks, dashes and a comment: where that begins, and it.
+fn line_above(text: &str, at: usize) -> Option<(usize, &str)> {
+    let above = text.get(..at)?;
+    let mut end = above.rfind('\n')?;
+    loop {
+        let begin = above.get(..end)?.rfind('\n').map_or(0, |end| end + 1);
+        let content = above.get(begin..end)?.trim_start_matches([' ', '-']);
+        if !content.trim().is_empty() && !content.starts_with('#') {
+            return Some((end - content.len(), content));
+        }
+        end = begin.checked_sub(1)?;
+    }
+}
+
+/// Whether a line begins with a name and a colon that no blank is behind.
+fn lacks_blank(line: &str) -> bool {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    word.split_once(':')
+        .is_some_and(|(_, value)| !value.is_empty())
 }
 
 /// Of a text around `at` that it is a template, where braces say so.

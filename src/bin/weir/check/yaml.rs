@@ -24,14 +24,12 @@ const BYTES_OF_VALUE: usize = 64;
 /// The first reason why it cannot be read.
 pub fn read(text: &str) -> Result<Vec<Tree>, Unreadable> {
     let mut reader = Reader::new(text);
-    let mut after = 0;
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
             let at = reader.offset(error.marker().index());
-            in_yaml(text, after, at, error.info())
+            in_yaml(text, at, error.info())
         })?;
         let place = reader.range(span);
-        after = place.end;
         let at = place.start;
         let taken = reader.take(event, place);
         taken.map_err(|refused| template(text, at).unwrap_or(refused))?;

@@ -12,7 +12,7 @@ use super::diagnostic::Diagnostic;
 use super::embedded::offsets;
 use super::json;
 use super::tree::{Here, Spot, Tree, Unreadable};
-use super::{dialect, unwise, yaml};
+use super::{dialect, twice, unwise, yaml};
 
 /// Everything that there is to say of a file's text, in its order.
 pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
@@ -45,6 +45,7 @@ pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
     for plugin in &plugins {
         carried(plugin, text, &mut said);
     }
+    twice::warnings(&plugins, &mut said);
     said.sort_by_key(|diagnostic| diagnostic.at);
     said
 }
@@ -182,12 +183,12 @@ fn configuration(here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>
         let at = here.offset(&finding.place);
         said.push(Diagnostic::warning(at, finding.path(), finding.message()));
     }
-    if let Some(plan) = &judgement.plan {
-        unwise::warnings(plan, here, plugin, said);
-    }
     let is_refused = |finding: &Finding| finding.path().starts_with(CLUSTER);
     if plugin.is_on_kong && !judgement.errors.iter().any(is_refused) {
         said.extend(address(here));
+    }
+    if let Some(plan) = judgement.plan {
+        unwise::warnings(plugin.plan.get_or_init(|| plan), here, plugin, said);
     }
 }
 

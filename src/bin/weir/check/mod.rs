@@ -9,6 +9,7 @@ mod judge;
 mod slip;
 mod source;
 mod tree;
+mod twice;
 mod unwise;
 mod yaml;
 

@@ -1,5 +1,7 @@
 //! Envoy: a bootstrap, a file of resources, or a listener or a filter inside anything else.
 
+use std::collections::HashSet;
+
 use weir::config::json::Node;
 
 use super::{Environment, Plugin, Written};
@@ -52,11 +54,14 @@ fn walk<'a>(here: Here<'a>, outside: Outside<'a>, found: &mut Vec<Plugin<'a>>) {
         name: here.text_at(&["name"]).or(outside.name),
         ..outside
     };
+    let before = found.len();
+    let mut manager = None;
     if let Some((of, message)) = typed(here) {
         if of.ends_with(".http_connection_manager.v3.HttpConnectionManager") {
-            outside.manager = Some(ConnectionManager(message));
+            manager = Some(ConnectionManager(message));
+            outside.manager = manager;
         }
-        if of.ends_with(".filters.http.wasm.v3.Wasm") {
+        if of.ends_with(WASM) {
             found.push(plugin(message, outside));
             return;
         }
@@ -67,7 +72,16 @@ fn walk<'a>(here: Here<'a>, outside: Outside<'a>, found: &mut Vec<Plugin<'a>>) {
     for item in here.items() {
         walk(item, outside, found);
     }
+    if let Some(manager) = manager {
+        let run: HashSet<_> = manager.always_run().collect();
+        let within = found.iter_mut().skip(before);
+        for plugin in within.filter(|plugin| run.contains(&plugin.at)) {
+            plugin.chain = Some(manager.at());
+        }
+    }
 }
+
+const WASM: &str = ".filters.http.wasm.v3.Wasm";
 
 /// A message and its type, which may be that of one in a `TypedStruct`.
 fn typed(here: Here<'_>) -> Option<(&str, Here<'_>)> {
@@ -78,8 +92,13 @@ fn typed(here: Here<'_>) -> Option<(&str, Here<'_>)> {
     Some((of, here))
 }
 
+/// What a Wasm filter says of its plugin.
+fn config(filter: Here<'_>) -> Here<'_> {
+    filter.member("config").unwrap_or(filter)
+}
+
 fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
-    let config = filter.member("config").unwrap_or(filter);
+    let config = config(filter);
     let vm = config.member("vm_config");
     let of_vm = |names: &[&str]| vm.and_then(|vm| vm.text_at(names));
     let names = [
@@ -91,7 +110,8 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
         of_vm(&["code", "remote", "http_uri", "uri"]),
     ];
     let mut advice = Vec::new();
-    if of_vm(&["vm_id"]).unwrap_or_default().is_empty() {
+    let vm_id = of_vm(&["vm_id"]).unwrap_or_default();
+    if vm_id.is_empty() {
         let message =
             "vm_id is blank: every such filter counts in one namespace, whatever it is; name one";
         advice.push((vm.unwrap_or(config).at(), message.to_owned()));
@@ -107,6 +127,7 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
         advice,
         manager: outside.manager,
         clusters: outside.clusters,
+        vm_id,
         ..Plugin::new(config, &names, written(config))
     }
 }
@@ -163,6 +184,19 @@ impl<'a> ConnectionManager<'a> {
 
     fn is_set(self, name: &str) -> bool {
         self.0.member(name).is_some_and(is_true)
+    }
+
+    /// Where the Wasm plugins stand that every request goes through.
+    fn always_run(self) -> impl Iterator<Item = usize> {
+        let filters = self
+            .0
+            .member("http_filters")
+            .into_iter()
+            .flat_map(Here::items);
+        let enabled = filters.filter(|filter| !filter.member("disabled").is_some_and(is_true));
+        let messages = enabled.filter_map(|filter| typed(filter.member("typed_config")?));
+        let wasm = messages.filter(|(of, _)| of.ends_with(WASM));
+        wasm.map(|(_, message)| config(message).at())
     }
 
     /// Headers that it removes before any filter sees what clients sent.

@@ -4,9 +4,11 @@ mod envoy;
 mod kong;
 mod kubernetes;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use weir::config::check::Variable;
+use weir::plan::Plan;
 
 use super::tree::Here;
 
@@ -28,6 +30,12 @@ pub struct Plugin<'a> {
     pub manager: Option<ConnectionManager<'a>>,
     /// The clusters of its proxy, where all of them are in the file.
     pub clusters: Option<Here<'a>>,
+    /// The VM whose counters it shares.
+    pub vm_id: &'a str,
+    /// Where the connection manager stands that runs it for every request.
+    pub chain: Option<usize>,
+    /// What it runs, once that has been judged.
+    pub plan: OnceCell<Plan>,
 }
 
 impl<'a> Plugin<'a> {
@@ -43,6 +51,9 @@ impl<'a> Plugin<'a> {
             advice: Vec::new(),
             manager: None,
             clusters: None,
+            vm_id: "",
+            chain: None,
+            plan: OnceCell::new(),
         }
     }
 

@@ -245,6 +245,33 @@ fn examples_are_accepted_in_silence() {
     }
 }
 
+/// Each of these rules had each of those to be compared with, path by path: for a thousand that took seconds.
+#[test]
+fn rules_are_compared_up_to_a_bound() {
+    const RULES: usize = 100;
+    let rules = |kind: &str, key: serde_json::Value| {
+        let rule = |rule: usize| {
+            let path =
+                |path: usize| serde_json::json!({ "exact": format!("/{kind}/{rule}/{path}") });
+            let paths: Vec<_> = (0..100).map(path).collect();
+            serde_json::json!({
+                "name": format!("{kind}-{rule}"),
+                "match": { "path": paths },
+                "key": [key],
+                "on_missing_key": "client_ip",
+                "limits": [{ "requests": 1, "per": "1s" }],
+            })
+        };
+        (0..RULES).map(rule).collect::<Vec<_>>()
+    };
+    let chosen = rules("chosen", serde_json::json!({ "header": "x-tenant" }));
+    let held = rules("held", serde_json::json!("client_ip"));
+    let rules = [chosen, held].concat();
+    let said = said(&serde_json::json!({ "rules": rules }).to_string());
+    assert!(!said.is_empty());
+    assert!(said.len() < RULES, "{}", said.len());
+}
+
 #[test]
 fn what_cannot_be_judged_ends_with_2() {
     for arguments in [&["check"][..], &["check", "no-such-file.json"], &["chekc"]] {

@@ -1,6 +1,7 @@
 //! `weir check`.
 
 mod carrier;
+mod cover;
 mod diagnostic;
 mod dialect;
 mod embedded;

@@ -2,45 +2,16 @@
 
 use weir::config::check::Variable;
 use weir::config::json::shortened;
-use weir::plan::{AddressSource, KeySource, Match, OnMissingKey, PathForm, Plan, Rule};
+use weir::plan::{AddressSource, KeyPart, KeySource, OnMissingKey, Plan, Rule};
 
 use super::carrier::{ConnectionManager, Plugin};
+use super::cover::Comparisons;
 use super::diagnostic::Diagnostic;
 use super::tree::Here;
 
 /// Adds what is unwise about the configuration of a plugin. `here` is where it stands.
 pub fn warnings(plan: &Plan, here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>) {
-    let manager = plugin.manager;
-    let clients = Clients {
-        removed: manager
-            .into_iter()
-            .flat_map(ConnectionManager::removed_headers)
-            .collect(),
-    };
-    for (place, rule) in plan.rules.iter().enumerate() {
-        // What is asked of a rule alone comes first: there may be a thousand, each with as many others.
-        let is_beside = |holds: &dyn Fn(&Rule) -> bool| {
-            let mut others = plan.rules.iter().enumerate();
-            others.any(|(other, beside)| {
-                other != place && holds(beside) && meets_all_of(beside, rule)
-            })
-        };
-        let mut warn = |member: &str, message: &str| {
-            let rule = rule_at(here, place);
-            let path = format!("rules[{place}].{member}");
-            said.push(Diagnostic::warning(
-                rule.member(member).unwrap_or(rule).at(),
-                &path,
-                message,
-            ));
-        };
-        if clients.choose_all_of(rule) && !is_beside(&|other| clients.are_held_by(other)) {
-            warn("key", CHOSEN);
-        }
-        if clients.may_leave(rule) && !is_beside(&|other| clients.are_met_by(other, rule)) {
-            warn("on_missing_key", LEFT_OUT);
-        }
-    }
+    keys(plan, here, plugin, said);
     if plugin.is_on_kong {
         routes(plan, here, said);
     }
@@ -51,12 +22,53 @@ pub fn warnings(plan: &Plan, here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec
         let at = here.member("limiter").unwrap_or(here).at();
         said.push(Diagnostic::warning(at, "limiter", UNASKED));
     }
-    addresses(plan, here, manager, said);
-    if let Some(manager) = manager
+    addresses(plan, here, plugin.manager, said);
+    if let Some(manager) = plugin.manager
         && plan.rules.iter().any(|rule| rule.global.is_some())
         && manager.lets_requests_wait()
     {
         said.push(Diagnostic::warning(manager.at(), "", UNBOUND));
+    }
+}
+
+/// Keys that clients choose, or leave out.
+fn keys(plan: &Plan, here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>) {
+    let managers = plugin.manager.into_iter();
+    let clients = Clients {
+        removed: managers
+            .flat_map(ConnectionManager::removed_headers)
+            .collect(),
+    };
+    let those = |holds: &dyn Fn(&Rule) -> bool| {
+        let rules = plan.rules.iter().enumerate();
+        rules.filter(|(_, rule)| holds(rule)).collect::<Vec<_>>()
+    };
+    let holding = those(&|rule| clients.are_held_by(rule));
+    let meeting = those(&|rule| clients.are_met_by(rule));
+    let mut comparisons = Comparisons::default();
+    for (place, rule) in plan.rules.iter().enumerate() {
+        // What is asked of a rule alone comes first: there may be a thousand, each with as many others.
+        let mut is_beside = |others: &[(usize, &Rule)], holds: &dyn Fn(&Rule) -> bool| {
+            let mut others = others.iter().filter(|(other, _)| *other != place);
+            others.any(|(_, other)| holds(other) && comparisons.meets_all_of(other, rule))
+        };
+        let mut warn = |member: &str, message: &str| {
+            let rule = rule_at(here, place);
+            let path = format!("rules[{place}].{member}");
+            said.push(Diagnostic::warning(
+                rule.member(member).unwrap_or(rule).at(),
+                &path,
+                message,
+            ));
+        };
+        if clients.choose_all_of(rule) && !is_beside(&holding, &|_| true) {
+            warn("key", CHOSEN);
+        }
+        if clients.may_leave(rule)
+            && !is_beside(&meeting, &|other| clients.count_or_deny(other, rule))
+        {
+            warn("on_missing_key", LEFT_OUT);
+        }
     }
 }
 
@@ -134,57 +146,25 @@ impl Clients<'_> {
         is_limited(rule) && !self.choose_all_of(rule) && !self.may_skip(rule)
     }
 
-    /// Whether `other` has something to say to requests without the key of `rule`.
-    fn are_met_by(&self, other: &Rule, rule: &Rule) -> bool {
-        let descriptor_keys: Vec<_> = rule.key.iter().map(|part| &part.descriptor_key).collect();
-        let mut parts = other.key.iter();
-        let denies = other.on_missing_key == OnMissingKey::Deny
-            && parts.any(|part| descriptor_keys.contains(&&part.descriptor_key));
-        denies || (is_limited(other) && !self.may_skip(other))
+    /// Whether a rule has something to say to requests that leave a key out, if only its own.
+    fn are_met_by(&self, rule: &Rule) -> bool {
+        rule.on_missing_key == OnMissingKey::Deny || (is_limited(rule) && !self.may_skip(rule))
+    }
+
+    /// Whether that is so of requests without the key of `rule`: they are counted by `other`, or denied for want of a
+    /// part that both have.
+    fn count_or_deny(&self, other: &Rule, rule: &Rule) -> bool {
+        let is_shared = |part: &KeyPart| {
+            let mut parts = rule.key.iter();
+            parts.any(|own| own.descriptor_key == part.descriptor_key)
+        };
+        let denies = other.on_missing_key == OnMissingKey::Deny;
+        (is_limited(other) && !self.may_skip(other)) || (denies && other.key.iter().any(is_shared))
     }
 }
 
 fn is_limited(rule: &Rule) -> bool {
     !rule.limits.is_empty()
-}
-
-/// Whether `other` matches all that `rule` does; in doubt it does.
-fn meets_all_of(other: &Rule, rule: &Rule) -> bool {
-    let (Some(other), any) = (&other.matches, Match::default()) else {
-        return true;
-    };
-    let rule = rule.matches.as_ref().unwrap_or(&any);
-    let methods = other.methods.is_empty()
-        || (!rule.methods.is_empty()
-            && rule
-                .methods
-                .iter()
-                .all(|method| other.methods.contains(method)));
-    let is_within = |form: &PathForm| {
-        other
-            .paths
-            .iter()
-            .any(|path| takes_all_of(&path.form, form))
-    };
-    let paths = match rule.paths.as_slice() {
-        _ if other.paths.is_empty() => true,
-        [] => is_within(&PathForm::Prefix(b"/".as_slice().into())),
-        paths => paths.iter().all(|path| is_within(&path.form)),
-    };
-    methods && paths
-}
-
-/// Whether a pattern takes all paths that another does; of regular expressions that cannot be told.
-fn takes_all_of(pattern: &PathForm, other: &PathForm) -> bool {
-    match (pattern, other) {
-        (PathForm::Regex(_), _) | (_, PathForm::Regex(_)) => true,
-        (PathForm::Exact(pattern), PathForm::Exact(other)) => pattern == other,
-        (PathForm::Exact(_), PathForm::Prefix(_)) => false,
-        (PathForm::Prefix(pattern), PathForm::Exact(other) | PathForm::Prefix(other)) => {
-            let rest = other.strip_prefix(&**pattern);
-            **pattern == *b"/" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-        }
-    }
 }
 
 /// The rule at a place.

@@ -81,6 +81,31 @@ fn the_checksums_are_right() {
         .current_dir(Path::new(HERE).join("dist")));
 }
 
+/// So do its parts, by what the page on installing tells to type: a release has no `oci/`, and who wants one module takes one.
+#[test]
+fn the_checksums_are_right_of_a_part() {
+    let page = fs::read_to_string(Path::new(HERE).join("docs/install.md")).unwrap();
+    let mut lines = page.lines();
+    let command = lines.find(|line| line.starts_with("sha256sum --check"));
+    let check = || {
+        let mut check = Command::new("bash");
+        check.args(["-c", command.unwrap()]);
+        check
+    };
+    let elsewhere = TempDir::new().unwrap();
+    for file in ["SHA256SUMS", "weir.wasm"] {
+        fs::copy(
+            Path::new(HERE).join("dist").join(file),
+            elsewhere.path().join(file),
+        )
+        .unwrap();
+    }
+    run(check().current_dir(elsewhere.path()));
+    fs::write(elsewhere.path().join("weir.wasm"), "another").unwrap();
+    let refused = refusal(check().current_dir(elsewhere.path()));
+    assert!(refused.contains("did NOT match"), "{refused}");
+}
+
 /// A registry gets an image of the commit that is checked out, or none.
 #[test]
 fn an_image_of_another_commit_is_not_pushed() {

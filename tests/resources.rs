@@ -109,6 +109,17 @@ fn is_refused(resource: &Resource, broken: [Broken; 5]) {
     }
 }
 
+/// What the page on installing says of registries that want credentials.
+#[test]
+fn secrets_to_pull_with_are_named_so() {
+    let secret = |plugin: &mut Value| plugin["spec"]["imagePullSecret"] = json!("registry");
+    assert_eq!(ISTIO.errors(secret), [""; 0]);
+    let secret = |policy: &mut Value| {
+        policy["spec"]["wasm"][0]["code"]["image"]["pullSecretRef"] = json!({ "name": "registry" });
+    };
+    assert_eq!(ENVOY_GATEWAY.errors(secret), [""; 0]);
+}
+
 /// What a configuration takes from the environment is what the resource beside it hands on.
 #[test]
 fn variables_are_those_that_are_handed_on() {

@@ -7,7 +7,7 @@ mod check;
 mod manual;
 mod schema;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,8 +27,13 @@ fn main() -> ExitCode {
     done.unwrap_or_else(|error| {
         // Whoever reads may have read enough.
         if error.kind() != ErrorKind::BrokenPipe {
-            anstream::eprintln!("weir: {error}");
+            complain(&error);
         }
         ExitCode::from(CANNOT_TELL)
     })
+}
+
+/// Tells of an error, to whom it can be told.
+fn complain(error: &io::Error) {
+    let _nobody_reads = writeln!(anstream::stderr(), "weir: {error}");
 }

@@ -1,6 +1,6 @@
 //! `weir completions` and `weir man`, which write what clap knows of the arguments.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, ValueEnum};
@@ -17,7 +17,10 @@ pub fn completions(shell: Shell) -> io::Result<ExitCode> {
     let mut command = Arguments::command();
     command.set_bin_name("weir");
     command.build();
-    shell.try_generate(&command, &mut io::stdout().lock())?;
+    // Some of the generators panic where they cannot write.
+    let mut script = Vec::new();
+    shell.try_generate(&command, &mut script)?;
+    io::stdout().lock().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -40,15 +40,17 @@ fn aligned(file: &str, written: &Range<usize>, value: &str) -> Option<Vec<usize>
 
 /// Where the text of a string begins, without what introduces it.
 fn begin(file: &str, written: &Range<usize>) -> Option<(usize, Style)> {
-    let text = file.get(written.clone())?;
+    let mut text = file.get(written.clone())?;
+    // An anchor, a tag, or both.
+    while text.starts_with(['&', '!']) {
+        text = text.split_once(char::is_whitespace)?.1.trim_start();
+    }
+    let start = written.end - text.len();
     Some(match text.bytes().next()? {
-        b'"' => (written.start + 1, Style::Double),
-        b'\'' => (written.start + 1, Style::Single),
-        b'|' | b'>' => {
-            let header = text.find('\n')?;
-            (written.start + header, Style::Plain)
-        }
-        _ => (written.start, Style::Plain),
+        b'"' => (start + 1, Style::Double),
+        b'\'' => (start + 1, Style::Single),
+        b'|' | b'>' => (start + text.find('\n')?, Style::Plain),
+        _ => (start, Style::Plain),
     })
 }
 
@@ -57,12 +59,29 @@ fn blank(rest: &str, style: Style) -> usize {
     let mut after = rest;
     loop {
         after = after.trim_start();
-        let escaped = after.strip_prefix('\\').filter(|_| style == Style::Double);
-        match escaped.and_then(|after| after.strip_prefix(['n', 't', 'r', ' ', '\n'])) {
-            Some(beyond) => after = beyond,
+        match escaped_blank(after).filter(|_| style == Style::Double) {
+            Some(width) => after = after.get(width..).unwrap_or_default(),
             None => return rest.len() - after.len(),
         }
     }
+}
+
+/// The bytes of the escape of a blank that `rest` begins with (YAML 1.2.2 §5.7, RFC 8259 §7).
+fn escaped_blank(rest: &str) -> Option<usize> {
+    let escape = rest.strip_prefix('\\')?;
+    // A line that goes on in the next, whatever ends it; and vertical tab, form feed, U+0085, U+00A0, U+2028, U+2029.
+    const LETTERS: [char; 12] = ['n', 't', 'r', ' ', '\n', '\r', 'v', 'f', 'N', '_', 'L', 'P'];
+    if escape.starts_with(LETTERS) {
+        return Some(2);
+    }
+    let digits = match escape.bytes().next()? {
+        b'x' => 2,
+        b'u' => 4,
+        b'U' => 8,
+        _ => return None,
+    };
+    let code = u32::from_str_radix(escape.get(1..=digits)?, 16).ok()?;
+    char::from_u32(code)?.is_whitespace().then_some(digits + 2)
 }
 
 /// The bytes at the beginning of `rest` that mean `char`.

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use self::diagnostic::{Diagnostic, Judged, Severity};
 use self::source::Source;
 use crate::arguments::{CANNOT_TELL, Check, Format};
+use crate::complain;
 
 /// Judges files and writes down what there is to say of them.
 ///
@@ -32,7 +33,7 @@ pub fn run(arguments: &Check) -> io::Result<ExitCode> {
     for path in &arguments.files {
         match judged(path) {
             Ok(file) => files.push(file),
-            Err(error) => anstream::eprintln!("weir: {error}"),
+            Err(error) => complain(&error),
         }
     }
     let out = &mut anstream::stdout().lock();
@@ -49,14 +50,23 @@ pub fn run(arguments: &Check) -> io::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(all.any(counts))))
 }
 
+/// The most bytes of a file: an endless one is to end.
+const MAX_BYTES: u64 = 256 << 20;
+
+fn read(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = from.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if read as u64 > MAX_BYTES {
+        return Err(io::Error::other("more than 256 MiB"));
+    }
+    Ok(bytes)
+}
+
 fn judged(path: &Path) -> io::Result<Judged> {
     let name = path.display().to_string();
     let read = match name.as_str() {
-        "-" => {
-            let mut bytes = Vec::new();
-            io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-        }
-        _ => fs::read(path),
+        "-" => read(io::stdin().lock()),
+        _ => fs::File::open(path).and_then(read),
     };
     let bytes = read.map_err(|error| {
         let name = diagnostic::on_one_line(&name);

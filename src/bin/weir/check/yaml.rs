@@ -97,6 +97,11 @@ impl Reader {
             Event::SequenceStart(anchor, _) => self.begin(anchor, Node::Array(Vec::new()), &place),
             Event::MappingStart(anchor, _) => self.begin(anchor, Node::Object(Vec::new()), &place),
             Event::SequenceEnd | Event::MappingEnd => self.end(&place),
+            // Anchors are a document's own (YAML 1.2.2 §3.2.2.2).
+            Event::DocumentStart(_) => {
+                self.anchors.clear();
+                Ok(())
+            }
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(known) => {
                     self.values = count(self.values, known.values, place.start)?;
@@ -104,7 +109,10 @@ impl Reader {
                     alias.tree.spot.value = place;
                     self.add(alias)
                 }
-                None => Err(refusal(place.start, "an alias inside what it stands for")),
+                None => Err(refusal(
+                    place.start,
+                    "an alias of no whole value of this document",
+                )),
             },
             _ => Ok(()),
         }

@@ -3,6 +3,7 @@
 //! `serde_json::Value` would keep the last of two equal keys and say nothing.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -117,12 +118,24 @@ pub fn shortened(text: &str, most: usize) -> String {
     out
 }
 
+/// Whether a character does more to a line than stand in it: controls, what else begins a line somewhere (Unicode's
+/// line and paragraph separators), what is not seen, and what turns the order of what is.
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
+    const HIDDEN: [RangeInclusive<char>; 4] = [
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{feff}'..='\u{feff}',
+    ];
+    character.is_control() || HIDDEN.iter().any(|range| range.contains(&character))
+}
+
 /// Appends `text` as it stands between the quotes of a JSON string (RFC 8259 §7). Besides what must be, every
-/// control character and whatever else begins a line somewhere (Unicode's line and paragraph separators) is
-/// escaped: none of them gets into a log.
+/// character that [`is_hidden`] is escaped: none of them gets into a log.
 pub fn escape(text: &str, out: &mut String) {
     for character in text.chars() {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+        if is_hidden(character) {
             out.push_str("\\u");
             // All of them are below U+10000.
             for shift in [12, 8, 4, 0] {
@@ -280,8 +293,8 @@ mod tests {
     #[test]
     fn what_is_quoted_is_short_and_on_one_line() {
         assert_eq!(
-            quote("a\n\"b\"\u{1b}\u{7f}\u{85}\u{2028}\u{2029}é"),
-            r#""a\u000a\"b\"\u001b\u007f\u0085\u2028\u2029é""#
+            quote("a\n\"b\"\u{1b}\u{7f}\u{85}\u{2028}\u{2029}\u{202e}\u{200b}\u{feff}é"),
+            r#""a\u000a\"b\"\u001b\u007f\u0085\u2028\u2029\u202e\u200b\ufeffé""#
         );
         assert_eq!(quote(&"é".repeat(60)), format!("\"{}\"", "é".repeat(60)));
         assert_eq!(quote(&"é".repeat(61)), format!("\"{}…\"", "é".repeat(60)));

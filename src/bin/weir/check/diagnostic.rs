@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
+use weir::config::json::is_hidden;
 
 use super::source::{Position, Source};
 
@@ -99,7 +100,7 @@ pub fn text(files: &[Judged], out: &mut dyn Write) -> io::Result<()> {
 pub fn on_one_line(name: &str) -> String {
     let mut out = String::new();
     for char in name.chars() {
-        if char.is_control() || matches!(char, '\u{2028}' | '\u{2029}') {
+        if is_hidden(char) {
             out.extend(char.escape_default());
         } else {
             out.push(char);

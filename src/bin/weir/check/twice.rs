@@ -22,8 +22,8 @@ pub fn warnings(plugins: &[Plugin<'_>], said: &mut Vec<Diagnostic>) {
         };
         if let Some(Rule { name, .. }) = rules().find(is_charged) {
             let message = format!(
-                "\"{name}\" is also in a filter before this one, of the same vm_id and domain: each request is charged \
-                 twice; set another domain, or remove one of the two"
+                "\"{name}\" is also in a filter before this one, which has its counters: each request is charged twice; \
+                 set another domain, or remove one of the two"
             );
             said.push(Diagnostic::warning(plugin.at, "", &message));
         }

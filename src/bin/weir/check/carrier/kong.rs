@@ -1,5 +1,7 @@
 //! Kong: a declarative file.
 
+use weir::config::json::Node;
+
 use super::{Environment, Plugin, Written};
 use crate::check::tree::Here;
 
@@ -16,8 +18,8 @@ fn walk<'a>(here: Here<'a>, found: &mut Vec<Plugin<'a>>) {
         match name {
             "filter_chains" => {
                 let chains = member.items();
-                let filters = chains.filter_map(|chain| chain.member("filters"));
-                found.extend(filters.flat_map(Here::items).map(plugin));
+                let chains = chains.filter_map(|chain| chain.member("filters"));
+                found.extend(chains.flat_map(filters));
             }
             "plugins" => {
                 let plugins = member.items().map(plugin);
@@ -29,6 +31,17 @@ fn walk<'a>(here: Here<'a>, found: &mut Vec<Plugin<'a>>) {
     for item in here.items() {
         walk(item, found);
     }
+}
+
+fn filters(chain: Here<'_>) -> impl Iterator<Item = Plugin<'_>> {
+    chain.items().map(move |filter| {
+        let enabled = filter.member("enabled");
+        let is_disabled = enabled.is_some_and(|enabled| *enabled.node == Node::Bool(false));
+        Plugin {
+            chain: (!is_disabled).then_some(chain.at()),
+            ..plugin(filter)
+        }
+    })
 }
 
 fn plugin(filter: Here<'_>) -> Plugin<'_> {

@@ -32,7 +32,7 @@ pub struct Plugin<'a> {
     pub clusters: Option<Here<'a>>,
     /// The VM whose counters it shares.
     pub vm_id: &'a str,
-    /// Where the connection manager stands that runs it for every request.
+    /// Where the chain of filters stands that runs it for every request.
     pub chain: Option<usize>,
     /// What it runs, once that has been judged.
     pub plan: OnceCell<Plan>,

@@ -38,7 +38,7 @@ const CONFIGURATIONS: [&str; 6] = [
 /// What only Envoy's host can do.
 const WITH_LIMITER: [&str; 3] = [
     PER_REQUEST,
-    r#"{"limiter": {"engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 1, "on_error": "deny", "max_parked": 5},
+    r#"{"limiter": {"engine": "envoy_ratelimit", "cluster": "ratelimit:8080", "proxies": 1, "on_error": "deny", "max_parked": 5},
         "rules": [{"name": "local", "key": ["client_ip"], "limits": [{"requests": 3, "per": "1s"}]},
         {"name": "tenant", "key": [{"header": "x-tenant"}, "path"], "on_missing_key": "shared", "on_fault": "deny",
         "global": {"mode": "per_request"},

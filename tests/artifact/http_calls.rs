@@ -12,8 +12,8 @@ use crate::shared_data::Dialect;
 use crate::status;
 use crate::stream_calls::line;
 
-/// The one cluster that the proxy has.
-pub const CLUSTER: &str = "ratelimit";
+/// The one cluster that the proxy has, called as Kong calls a service: by its address.
+pub const CLUSTER: &str = "ratelimit:8080";
 
 /// The calls of one worker.
 #[derive(Default)]

@@ -79,7 +79,7 @@ fn an_answer_that_comes_very_late_decides_all_the_same() {
 /// Kong's host stops the instance at a port that is none.
 #[test]
 fn a_service_without_an_address_is_not_called() {
-    let nowhere = PER_REQUEST.replace(r#""ratelimit", "p"#, r#""ratelimit:http", "p"#);
+    let nowhere = PER_REQUEST.replace(r#""ratelimit:8080", "p"#, r#""ratelimit:http", "p"#);
     let mut scene = scene(&nowhere);
     assert!(scene.exchange(&from(1)).admitted());
     let told = |(_, line): &&(u32, String)| line.contains("host:port");

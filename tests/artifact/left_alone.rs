@@ -18,8 +18,8 @@ fn break_off(scene: &mut Scene) {
 fn another_configuration_does_not_inherit_the_gauge_of_the_breaker() {
     for other in [
         PER_REQUEST.replace(
-            r#""cluster": "ratelimit""#,
-            r#""cluster": "ratelimit", "authority": "b""#,
+            r#""cluster": "ratelimit:8080""#,
+            r#""cluster": "ratelimit:8080", "authority": "b""#,
         ),
         PER_CLIENT.to_owned(),
     ] {

@@ -6,12 +6,12 @@ use crate::request::Request;
 use crate::scene::Scene;
 
 /// A hundred a minute per client, one debit for each request, without headers on responses.
-pub const PER_REQUEST: &str = r#"{"limiter": {"engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 2},
+pub const PER_REQUEST: &str = r#"{"limiter": {"engine": "envoy_ratelimit", "cluster": "ratelimit:8080", "proxies": 2},
     "rules": [{"name": "per-client", "key": ["client_ip"], "global": {"mode": "per_request"},
     "limits": [{"requests": 100, "per": "1m"}]}], "response": {"headers": []}}"#;
 
 /// Ten thousand a minute per client, leased, without headers on responses.
-pub const LEASED: &str = r#"{"limiter": {"engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 2},
+pub const LEASED: &str = r#"{"limiter": {"engine": "envoy_ratelimit", "cluster": "ratelimit:8080", "proxies": 2},
     "rules": [{"name": "per-client", "key": ["client_ip"], "global": {},
     "limits": [{"requests": 10000, "per": "1m"}]}], "response": {"headers": []}}"#;
 

@@ -96,7 +96,10 @@ fn a_service_that_is_gone() {
 
 #[test]
 fn a_call_that_cannot_be_begun() {
-    let nowhere = PER_REQUEST.replace(r#""cluster": "ratelimit""#, r#""cluster": "elsewhere""#);
+    let nowhere = PER_REQUEST.replace(
+        r#""cluster": "ratelimit:8080""#,
+        r#""cluster": "elsewhere""#,
+    );
     let mut scene = Scene::new(&nowhere);
     let stream = scene.park(&Request::get("/"));
     scene.worker.take_trace();

@@ -216,9 +216,9 @@ impl<'a> Reader<'a> {
             besides: "",
             places: self.places,
         };
-        for (name, _) in members {
+        for (place, (name, _)) in members.iter().enumerate() {
             if !fields.contains(&name.as_str()) {
-                self.unknown::<()>(&path.member(name), what, name, &known);
+                self.unknown::<()>(&path.member_at(name, place), what, name, &known);
             }
         }
         Some(members)

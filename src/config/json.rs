@@ -3,7 +3,6 @@
 //! `serde_json::Value` would keep the last of two equal keys and say nothing.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -122,13 +121,14 @@ pub fn shortened(text: &str, most: usize) -> String {
 /// line and paragraph separators), what is not seen, and what turns the order of what is.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
-    const HIDDEN: [RangeInclusive<char>; 4] = [
-        '\u{200b}'..='\u{200f}',
-        '\u{2028}'..='\u{202e}',
-        '\u{2060}'..='\u{206f}',
-        '\u{feff}'..='\u{feff}',
-    ];
-    character.is_control() || HIDDEN.iter().any(|range| range.contains(&character))
+    match character {
+        ' '..='~' => false,
+        '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => true,
+        other => other.is_control(),
+    }
 }
 
 /// Appends `text` as it stands between the quotes of a JSON string (RFC 8259 §7). Besides what must be, every

@@ -1,0 +1,106 @@
+//! What the Makefile and its scripts do not ship, whatever else they are asked for or stand in.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::{HERE, files, git, make, refusal, run};
+
+/// A registry gets an image of the commit that is checked out, or none.
+#[test]
+fn an_image_of_another_commit_is_not_pushed() {
+    let elsewhere = TempDir::new().unwrap();
+    let layout = elsewhere.path().join("oci");
+    run(Command::new("cp")
+        .arg("-r")
+        .arg(Path::new(HERE).join("dist/oci"))
+        .arg(&layout));
+    let revision = run(Command::new("release/revision").current_dir(HERE));
+    let other = "0".repeat(40);
+    for (path, bytes) in files(&layout) {
+        if let Ok(text) = str::from_utf8(&bytes) {
+            fs::write(layout.join(path), text.replace(revision.trim(), &other)).unwrap();
+        }
+    }
+    let refused = refusal(
+        Command::new("release/push")
+            .arg(&layout)
+            .arg("127.0.0.1:9/weir:other")
+            .current_dir(HERE),
+    );
+    let expected = format!("is of commit {other}, this is {revision}");
+    assert!(refused.contains(expected.trim()), "{refused}");
+}
+
+#[test]
+fn what_ships_is_of_a_commit() {
+    let elsewhere = TempDir::new().unwrap();
+    copy_recipes(elsewhere.path());
+    for what in ["oci", "dist"] {
+        let refused = refusal(make(what).current_dir(elsewhere.path()));
+        assert!(refused.contains("no git checkout"), "{refused}");
+        assert!(!elsewhere.path().join("dist").exists());
+    }
+}
+
+/// What an earlier commit left, or a download, would be taken for a part of the release.
+#[test]
+fn nothing_else_stands_beside_a_release() {
+    let elsewhere = TempDir::new().unwrap();
+    copy_recipes(elsewhere.path());
+    run(git(elsewhere.path()).args(["init", "-q"]));
+    let author = ["-c", "user.name=x", "-c", "user.email=x"];
+    let commit = ["commit", "-q", "--allow-empty", "-m", "x"];
+    run(git(elsewhere.path()).args(author).args(commit));
+    fs::create_dir(elsewhere.path().join("dist")).unwrap();
+    fs::write(elsewhere.path().join("dist/weir-kong.meta.json"), "{}").unwrap();
+    let refused = refusal(make("dist").current_dir(elsewhere.path()));
+    assert!(refused.contains("dist/weir-kong.meta.json"), "{refused}");
+}
+
+/// Another binaryen builds, and says that it makes other bytes; it ships nothing.
+#[test]
+fn another_binaryen_ships_nothing() {
+    let elsewhere = TempDir::new().unwrap();
+    let other = elsewhere.path().join("wasm-opt");
+    fs::write(&other, "#!/bin/sh\necho wasm-opt version 1\n").unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!(
+        "{}:{}",
+        elsewhere.path().display(),
+        env::var("PATH").unwrap()
+    );
+    let refused = refusal(make("binaryen").current_dir(HERE).env("PATH", &path));
+    assert!(refused.contains("not to be shipped"), "{refused}");
+    let told = make("wasm-opt")
+        .current_dir(HERE)
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    assert!(told.status.success());
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert!(told.contains("this is wasm-opt version 1"), "{told}");
+}
+
+#[test]
+fn help_names_what_there_is() {
+    let help = run(make("help").current_dir(HERE));
+    for target in ["demo", "test", "dist", "push"] {
+        let line = format!("{target} ");
+        assert!(help.lines().any(|each| each.starts_with(&line)), "{help}");
+    }
+}
+
+/// What `make` reads, and nothing that could be built.
+fn copy_recipes(to: &Path) {
+    for path in ["Makefile", "release", "rust-toolchain.toml"] {
+        run(Command::new("cp")
+            .args(["-r", path])
+            .arg(to)
+            .current_dir(HERE));
+    }
+}

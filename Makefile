@@ -174,8 +174,9 @@ oci: checkout binaryen build ## the image that Istio and Envoy Gateway pull, as 
 	@release/image dist/weir.wasm dist/oci
 	@release/digests dist/oci
 
-# Pushed is what was looked at: this builds nothing. REF is read from the environment, where make puts it: a shell does not
-# see what is in it.
+# Pushed is what was looked at: this builds nothing. REF is read from the environment, where make puts it as it was typed:
+# neither make nor a shell sees what is in it.
+override export REF := $(value REF)
 .PHONY: push
 push: addressed skopeo jq ## dist/oci to a registry: make oci push REF=registry.example.com/weir:0.1.0 PUSH_FLAGS=…
 	$(call say,pushing dist/oci)

@@ -47,6 +47,35 @@ fn what_ships_is_of_a_commit() {
     }
 }
 
+/// Neither make nor a shell runs, replaces or cuts what stands in the name of an image.
+#[test]
+fn a_reference_is_taken_as_it_is_typed() {
+    let elsewhere = TempDir::new().unwrap();
+    copy_recipes(elsewhere.path());
+    let push = |reference: &str| {
+        let typed = format!("REF={reference}");
+        refusal(make("push").arg(typed).current_dir(elsewhere.path()))
+    };
+    for (typed, shown) in [
+        ("$(shell touch run)", r"\$\(shell\ touch\ run\)"),
+        ("`touch${IFS}run`", r"\`touch\$\{IFS\}run\`"),
+        ("a$b", r"a\$b"),
+        ("a b", r"a\ b"),
+        ("a#b", "a#b"),
+        ("*", r"\*"),
+        ("--help", "--help"),
+    ] {
+        let refused = push(typed);
+        let expected = format!("REF is {shown}; expected as in");
+        assert!(refused.contains(&expected), "{refused}");
+        assert!(!elsewhere.path().join("run").exists(), "{typed}");
+    }
+    for allowed in ["docker://[::1]:5000/weir:0.1.0", "localhost/a_b/weir"] {
+        let refused = push(allowed);
+        assert!(refused.contains("dist/oci is missing"), "{refused}");
+    }
+}
+
 /// What an earlier commit left, or a download, would be taken for a part of the release.
 #[test]
 fn nothing_else_stands_beside_a_release() {

@@ -76,15 +76,27 @@ fn a_reference_is_taken_as_it_is_typed() {
     }
 }
 
+/// Else an archive of sources, unpacked in a checkout of something else, would be released as a commit of that.
+#[test]
+fn what_ships_is_of_a_commit_of_its_own() {
+    let elsewhere = TempDir::new().unwrap();
+    commit_nothing(elsewhere.path());
+    let unpacked = elsewhere.path().join("weir-0.1.0");
+    fs::create_dir(&unpacked).unwrap();
+    copy_recipes(&unpacked);
+    let refused = refusal(make("oci").current_dir(&unpacked));
+    assert!(
+        refused.contains("a checkout of something else"),
+        "{refused}"
+    );
+}
+
 /// What an earlier commit left, or a download, would be taken for a part of the release.
 #[test]
 fn nothing_else_stands_beside_a_release() {
     let elsewhere = TempDir::new().unwrap();
     copy_recipes(elsewhere.path());
-    run(git(elsewhere.path()).args(["init", "-q"]));
-    let author = ["-c", "user.name=x", "-c", "user.email=x"];
-    let commit = ["commit", "-q", "--allow-empty", "-m", "x"];
-    run(git(elsewhere.path()).args(author).args(commit));
+    commit_nothing(elsewhere.path());
     fs::create_dir(elsewhere.path().join("dist")).unwrap();
     fs::write(elsewhere.path().join("dist/weir-kong.meta.json"), "{}").unwrap();
     let refused = refusal(make("dist").current_dir(elsewhere.path()));
@@ -132,4 +144,12 @@ fn copy_recipes(to: &Path) {
             .arg(to)
             .current_dir(HERE));
     }
+}
+
+/// A checkout of a commit without files.
+fn commit_nothing(folder: &Path) {
+    run(git(folder).args(["init", "-q"]));
+    let author = ["-c", "user.name=x", "-c", "user.email=x"];
+    let commit = ["commit", "-q", "--allow-empty", "-m", "x"];
+    run(git(folder).args(author).args(commit));
 }

@@ -13,7 +13,8 @@ BINARYEN := 108
 RATELIMIT_COMMIT := 3fb702589d36
 RATELIMIT := v1.4.1-0.20260122083618-$(RATELIMIT_COMMIT)
 RUST := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
-TOOLS := $(CURDIR)/.tools
+# Relative, as all paths here: what is above may have blanks in its name.
+TOOLS := .tools
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
@@ -85,7 +86,7 @@ $(WASM_BINDGEN_RUNNER):
 $(RATELIMIT_SERVICE):
 	@command -v go >/dev/null || { echo 'go is missing: install Go 1.25.6 or newer first; it builds the rate limit service of the tests' >&2; exit 1; }
 	$(call say,envoyproxy/ratelimit$(comma) the rate limit service of the tests: about a minute)
-	@GOBIN=$(@D) go install github.com/envoyproxy/ratelimit/src/service_cmd@$(RATELIMIT)
+	@GOBIN="$$PWD/$(@D)" go install github.com/envoyproxy/ratelimit/src/service_cmd@$(RATELIMIT)
 
 # The package may start a store of its own: the tests leave it alone, and start theirs on free ports.
 .PHONY: redis
@@ -99,9 +100,10 @@ ratelimit: redis $(RATELIMIT_SERVICE) ## envoyproxy/ratelimit below .tools, and 
 $(TOOLS)/bin/docker-registry:
 	$(call say,a registry for the tests)
 	@mkdir -p $(TOOLS)/bin
-	@package=$$(mktemp -d); cd $$package; \
-	  $(SUDO) apt-get update -q >/dev/null; apt-get download -q -o APT::Sandbox::User=root docker-registry >/dev/null; \
-	  dpkg-deb -x docker-registry_*.deb .; mv usr/bin/docker-registry $@; rm -r $$package
+	@package=$$(mktemp -d); $(SUDO) apt-get update -q >/dev/null; \
+	  (cd "$$package"; apt-get download -q -o APT::Sandbox::User=root docker-registry >/dev/null; \
+	    dpkg-deb -x docker-registry_*.deb .); \
+	  mv "$$package/usr/bin/docker-registry" $@; rm -r "$$package"
 
 $(CARGO_CYCLONEDX):
 	$(call say,cargo-cyclonedx $(CYCLONEDX)$(comma) which lists what the module is made of: about two minutes)
@@ -151,8 +153,8 @@ alone:
 .PHONY: dist
 dist: checkout alone binaryen oci schemas $(CARGO_CYCLONEDX) ## what a release consists of, in dist/: the same bytes for whoever builds this commit
 	$(call say,dist/weir.cdx.json$(comma) what the module is made of$(comma) and dist/SHA256SUMS)
-	@PATH=$(dir $(CARGO_CYCLONEDX)):$$PATH release/sbom dist/weir.cdx.json dist/weir.wasm dist/weir-kong.wasm
-	@cd dist && { printf '%s\n' $(DIST); find oci -type f | LC_ALL=C sort; } | xargs sha256sum > SHA256SUMS
+	@PATH="$(dir $(CARGO_CYCLONEDX)):$$PATH" release/sbom dist/weir.cdx.json dist/weir.wasm dist/weir-kong.wasm
+	@cd ./dist && { printf '%s\n' $(DIST); find oci -type f | LC_ALL=C sort; } | xargs sha256sum > SHA256SUMS
 
 .PHONY: schemas
 schemas: rust ## what a configuration may be: its JSON Schema, and Kong's metadata of the filter, in dist/

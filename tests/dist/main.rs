@@ -26,8 +26,9 @@ const HERE: &str = env!("CARGO_MANIFEST_DIR");
 #[test]
 fn another_folder_and_home_make_the_same_bytes() {
     let elsewhere = TempDir::new().unwrap();
+    // With a blank, and called as the crate is, which a clone is called without being asked.
     let [sources, home, cargo_home] =
-        ["sources", "home", "cargo"].map(|name| elsewhere.path().join(name));
+        ["a clone/weir", "a home", "a cargo"].map(|name| elsewhere.path().join(name));
     copy_sources(&sources);
     fs::create_dir(&home).unwrap();
     unpack_crates_again(&cargo_home);

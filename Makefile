@@ -17,6 +17,11 @@ RUST := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 TOOLS := .tools
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
+# What somebody has set for builds of other things counts for none of these.
+export RUSTUP_TOOLCHAIN := $(RUST)
+unexport $(filter-out CARGO_BUILD_JOBS,$(filter \
+  CARGO_BUILD_% CARGO_PROFILE_% CARGO_TARGET_% CARGO_ENCODED_% RUSTC% RUSTFLAGS,$(.VARIABLES)))
+
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 .PHONY: help
@@ -116,7 +121,8 @@ comma := ,
 WASM_OPT := -O3 --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals
 
 # As a cdylib alone: beside the rlib of the tests the linker would keep every public function of the crate.
-# The flags replace those of the environment: they are the same bytes for whoever builds this commit.
+# What is said on the command line counts more than the settings of a home or of a folder above: they are the same bytes
+# for whoever builds this commit.
 .PHONY: build
 build: rust wasm-opt jq ## the modules as they ship, at dist/weir.wasm and, for Kong, dist/weir-kong.wasm
 	$(call module,weir.wasm,)
@@ -126,9 +132,11 @@ build: rust wasm-opt jq ## the modules as they ship, at dist/weir.wasm and, for 
 # and in one folder each would be linked anew whenever the other was.
 define module
 	$(call say,building dist/$(1))
-	@paths=$$(release/paths); CARGO_ENCODED_RUSTFLAGS=$$paths \
-	  cargo rustc -q --locked --release --lib --crate-type cdylib --target wasm32-wasip1 --target-dir target/$(1) $(2)
-	@mkdir -p dist
+	@mkdir -p dist target
+	@sed -n '/^\[profile\.release/,/^$$/p' Cargo.toml > target/profile.toml
+	@paths=$$(release/paths); CARGO_INCREMENTAL=0 CARGO_ENCODED_RUSTFLAGS=$$paths \
+	  cargo --config target/profile.toml --config 'target.wasm32-wasip1.linker = "rust-lld"' \
+	  rustc -q --locked --release --lib --crate-type cdylib --target wasm32-wasip1 --target-dir target/$(1) $(2)
 	@wasm-opt $(WASM_OPT) target/$(1)/wasm32-wasip1/release/weir.wasm -o dist/$(1)
 	@printf '    %s bytes\n' "$$(stat -c %s dist/$(1))"
 endef
@@ -156,12 +164,15 @@ dist: checkout alone binaryen oci schemas $(CARGO_CYCLONEDX) ## what a release c
 	@PATH="$(dir $(CARGO_CYCLONEDX)):$$PATH" release/sbom dist/weir.cdx.json dist/weir.wasm dist/weir-kong.wasm
 	@cd ./dist && { printf '%s\n' $(DIST); find oci -type f | LC_ALL=C sort; } | xargs sha256sum > SHA256SUMS
 
+# For this machine, also where all else is built for another.
+weir = cargo run -q --locked --features cli --bin weir --target host-tuple --target-dir target --
+
 .PHONY: schemas
 schemas: rust ## what a configuration may be: its JSON Schema, and Kong's metadata of the filter, in dist/
 	$(call say,dist/config.schema.json and dist/weir.meta.json)
 	@mkdir -p dist
-	@cargo run -q --locked --features cli --bin weir -- schema > dist/config.schema.json
-	@cargo run -q --locked --features cli --bin weir -- schema --kong > dist/weir.meta.json
+	@$(weir) schema > dist/config.schema.json
+	@$(weir) schema --kong > dist/weir.meta.json
 
 .PHONY: release
 release: ready dist ## the same, where the commit is tagged, in the changelog and otherwise ready: docs/releases.md

@@ -23,6 +23,25 @@ use tempfile::TempDir;
 /// The sources of this package, in whose `dist/` stands what was built of them.
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
+/// What cargo finds in a folder above, which somebody set for builds of other things.
+const OTHER_SETTINGS: &str = r#"
+[build]
+incremental = true
+target = "wasm32-wasip1"
+target-dir = "built"
+[target.wasm32-wasip1]
+linker = "no-linker"
+[profile.release]
+opt-level = 1
+debug = true
+debug-assertions = true
+overflow-checks = true
+lto = false
+codegen-units = 16
+[profile.release.package]
+serde.opt-level = 3
+"#;
+
 #[test]
 fn another_folder_and_home_make_the_same_bytes() {
     let elsewhere = TempDir::new().unwrap();
@@ -32,6 +51,8 @@ fn another_folder_and_home_make_the_same_bytes() {
     copy_sources(&sources);
     fs::create_dir(&home).unwrap();
     unpack_crates_again(&cargo_home);
+    fs::create_dir(elsewhere.path().join(".cargo")).unwrap();
+    fs::write(elsewhere.path().join(".cargo/config.toml"), OTHER_SETTINGS).unwrap();
 
     let build = ["-c", "umask 077 && exec make dist"];
     let time = env::var_os("SOURCE_DATE_EPOCH");
@@ -47,7 +68,12 @@ fn another_folder_and_home_make_the_same_bytes() {
         .env("TZ", "Pacific/Kiritimati")
         .envs(time.map(|time| ("SOURCE_DATE_EPOCH", time)))
         // What somebody set for builds of other things.
+        .env("RUSTUP_TOOLCHAIN", "stable")
         .env("RUSTFLAGS", "-Copt-level=0")
+        .env("CARGO_BUILD_TARGET", "wasm32-unknown-unknown")
+        .env("CARGO_TARGET_DIR", elsewhere.path().join("built"))
+        .env("CARGO_INCREMENTAL", "1")
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
         .env("CARGO_PROFILE_DEV_DEBUG", "0"));
 
     let theirs = files(&sources.join("dist"));

@@ -137,13 +137,14 @@ define module
 	@paths=$$(release/paths); CARGO_INCREMENTAL=0 CARGO_ENCODED_RUSTFLAGS=$$paths \
 	  cargo --config target/profile.toml --config 'target.wasm32-wasip1.linker = "rust-lld"' \
 	  rustc -q --locked --release --lib --crate-type cdylib --target wasm32-wasip1 --target-dir target/$(1) $(2)
-	@wasm-opt $(WASM_OPT) target/$(1)/wasm32-wasip1/release/weir.wasm -o dist/$(1)
+	@wasm-opt $(WASM_OPT) target/$(1)/wasm32-wasip1/release/weir.wasm -o target/$(1)/$(1)
+	@mv target/$(1)/$(1) dist
 	@printf '    %s bytes\n' "$$(stat -c %s dist/$(1))"
 endef
 
 # --- what ships -------------------------------------------------------------------
 
-# SHA256SUMS is of all of these, and of the image's files.
+# SHA256SUMS is of all of these, and of the image's files. What comes here is whole: it is made in target/ and moved.
 DIST := weir.wasm weir-kong.wasm config.schema.json weir.meta.json weir.cdx.json
 
 dist oci: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
@@ -161,8 +162,10 @@ alone:
 .PHONY: dist
 dist: checkout alone binaryen oci schemas $(CARGO_CYCLONEDX) ## what a release consists of, in dist/: the same bytes for whoever builds this commit
 	$(call say,dist/weir.cdx.json$(comma) what the module is made of$(comma) and dist/SHA256SUMS)
-	@PATH="$(dir $(CARGO_CYCLONEDX)):$$PATH" release/sbom dist/weir.cdx.json dist/weir.wasm dist/weir-kong.wasm
-	@cd ./dist && { printf '%s\n' $(DIST); find oci -type f | LC_ALL=C sort; } | xargs sha256sum > SHA256SUMS
+	@PATH="$(dir $(CARGO_CYCLONEDX)):$$PATH" release/sbom target/weir.cdx.json dist/weir.wasm dist/weir-kong.wasm
+	@mv target/weir.cdx.json dist
+	@cd ./dist && { printf '%s\n' $(DIST); find oci -type f | LC_ALL=C sort; } | xargs sha256sum > ../target/SHA256SUMS
+	@mv target/SHA256SUMS dist
 
 # For this machine, also where all else is built for another.
 weir = cargo run -q --locked --features cli --bin weir --target host-tuple --target-dir target --
@@ -170,9 +173,10 @@ weir = cargo run -q --locked --features cli --bin weir --target host-tuple --tar
 .PHONY: schemas
 schemas: rust ## what a configuration may be: its JSON Schema, and Kong's metadata of the filter, in dist/
 	$(call say,dist/config.schema.json and dist/weir.meta.json)
-	@mkdir -p dist
-	@$(weir) schema > dist/config.schema.json
-	@$(weir) schema --kong > dist/weir.meta.json
+	@mkdir -p dist target
+	@$(weir) schema > target/config.schema.json
+	@$(weir) schema --kong > target/weir.meta.json
+	@mv target/config.schema.json target/weir.meta.json dist
 
 .PHONY: release
 release: ready dist ## the same, where the commit is tagged, in the changelog and otherwise ready: docs/releases.md

@@ -91,6 +91,37 @@ fn what_ships_is_of_a_commit_of_its_own() {
     );
 }
 
+/// What is made and does not get ready leaves what stood there before, which nobody takes for another.
+#[test]
+fn nothing_ships_by_half() {
+    let elsewhere = TempDir::new().unwrap();
+    copy_recipes(elsewhere.path());
+    let path = path_with(elsewhere.path(), "cargo", "echo '{'\nexit 1");
+    let (dist, layout) = (elsewhere.path().join("dist"), elsewhere.path().join("oci"));
+    for (folder, file) in [(&dist, "config.schema.json"), (&layout, "index.json")] {
+        fs::create_dir(folder).unwrap();
+        fs::write(folder.join(file), "before").unwrap();
+    }
+    refusal(
+        make("schemas")
+            .current_dir(elsewhere.path())
+            .env("PATH", &path),
+    );
+    refusal(
+        Command::new("release/image")
+            .arg("Cargo.toml")
+            .arg(&layout)
+            .current_dir(HERE)
+            .env("SOURCE_DATE_EPOCH", "0")
+            .env("PATH", path),
+    );
+    for (folder, file) in [(dist, "config.schema.json"), (layout, "index.json")] {
+        let left = files(&folder);
+        assert_eq!(left[Path::new(file)], b"before");
+        assert_eq!(left.len(), 1);
+    }
+}
+
 /// What an earlier commit left, or a download, would be taken for a part of the release.
 #[test]
 fn nothing_else_stands_beside_a_release() {
@@ -107,14 +138,7 @@ fn nothing_else_stands_beside_a_release() {
 #[test]
 fn another_binaryen_ships_nothing() {
     let elsewhere = TempDir::new().unwrap();
-    let other = elsewhere.path().join("wasm-opt");
-    fs::write(&other, "#!/bin/sh\necho wasm-opt version 1\n").unwrap();
-    fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!(
-        "{}:{}",
-        elsewhere.path().display(),
-        env::var("PATH").unwrap()
-    );
+    let path = path_with(elsewhere.path(), "wasm-opt", "echo wasm-opt version 1");
     let refused = refusal(make("binaryen").current_dir(HERE).env("PATH", &path));
     assert!(refused.contains("not to be shipped"), "{refused}");
     let told = make("wasm-opt")
@@ -152,4 +176,13 @@ fn commit_nothing(folder: &Path) {
     let author = ["-c", "user.name=x", "-c", "user.email=x"];
     let commit = ["commit", "-q", "--allow-empty", "-m", "x"];
     run(git(folder).args(author).args(commit));
+}
+
+/// A `PATH` on which a command is found that does something else, below this folder.
+fn path_with(folder: &Path, command: &str, script: &str) -> String {
+    let first = folder.join("bin");
+    fs::create_dir(&first).unwrap();
+    fs::write(first.join(command), format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(first.join(command), fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", first.display(), env::var("PATH").unwrap())
 }

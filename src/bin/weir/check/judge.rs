@@ -12,7 +12,7 @@ use super::diagnostic::Diagnostic;
 use super::embedded::offsets;
 use super::json;
 use super::tree::{Here, Spot, Tree, Unreadable};
-use super::{dialect, twice, unwise, yaml};
+use super::{dialect, repeated, twice, unwise, yaml};
 
 /// Everything that there is to say of a file's text, in its order.
 pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
@@ -28,7 +28,12 @@ pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
         .filter(|document| !is_blank(document, &documents))
     {
         match find(document.whole()) {
-            Found::Carrier(found) => plugins.extend(found),
+            Found::Carrier(found) => {
+                if !found.is_empty() {
+                    repeated::errors(document.whole(), &found, &mut said);
+                }
+                plugins.extend(found);
+            }
             Found::Itself => {
                 configurations += 1;
                 let whole = document.whole();

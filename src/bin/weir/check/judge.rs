@@ -1,7 +1,8 @@
 //! What there is to say of a file.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use weir::config::NOT_TEXT;
 use weir::config::check::{Finding, check, nearest};
 use weir::config::json::{Node, shortened};
@@ -101,7 +102,7 @@ fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
             }
         },
         Written::Base64(here) => {
-            let value = here.text().and_then(|text| STANDARD.decode(text).ok());
+            let value = here.text().and_then(bytes);
             match value.map(String::from_utf8) {
                 Some(Ok(value)) => {
                     let offsets = vec![here.at(); value.len() + 1];
@@ -117,6 +118,20 @@ fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
         Written::Absent(from, name) => said.push(absent(from, name)),
         Written::Message(here) => wrong(here.at(), NOT_TEXT),
     }
+}
+
+/// Reads base64 as protobuf's JSON does: of either alphabet, with all of its padding or none, whatever its last bits.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let padding = match text.ends_with('=') {
+        true => DecodePaddingMode::RequireCanonical,
+        false => DecodePaddingMode::RequireNone,
+    };
+    let form = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(padding)
+        .with_decode_allow_trailing_bits(true);
+    let text = text.replace('-', "+").replace('_', "/");
+    let engine = GeneralPurpose::new(&alphabet::STANDARD, form);
+    engine.decode(text).ok()
 }
 
 /// Says which member should have carried a configuration, or which one was probably meant to.

@@ -17,7 +17,7 @@ pub enum Severity {
 }
 
 /// One thing to say of a file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Diagnostic {
     /// An offset into the file's text.
     pub at: usize,

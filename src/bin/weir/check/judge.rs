@@ -77,9 +77,7 @@ fn is_blank(document: &Tree, all: &[Tree]) -> bool {
 
 /// Judges what a plugin carries, and how.
 fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
-    for (at, message) in &plugin.advice {
-        said.push(Diagnostic::warning(*at, "", message));
-    }
+    said.extend(plugin.said.iter().cloned());
     let mut wrong = |at, message: &str| said.push(Diagnostic::error(at, "", message));
     match plugin.written {
         Written::Values(here) => {

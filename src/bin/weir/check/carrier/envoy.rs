@@ -1,10 +1,11 @@
 //! Envoy: a bootstrap, a file of resources, or a listener or a filter inside anything else.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use weir::config::json::Node;
+use weir::config::json::{Node, shortened};
 
 use super::{Environment, Plugin, Written};
+use crate::check::diagnostic::Diagnostic;
 use crate::check::tree::Here;
 
 /// What a file of Envoy has at its top.
@@ -28,7 +29,36 @@ pub fn plugins(document: Here<'_>) -> Vec<Plugin<'_>> {
         clusters: clusters(document),
     };
     walk(document, outside, &mut found);
+    // A plugin that is named so is judged whatever else the file has in it.
+    if let Some(plugin) = found.iter_mut().max_by_key(|plugin| plugin.is_named) {
+        let mut refused = BTreeMap::new();
+        nowhere(document, &mut refused);
+        plugin.said.extend(refused.into_values());
+    }
     found
+}
+
+/// Finds every type that Envoy does not, since no host is before it, by where it stands: aliases may repeat it.
+fn nowhere(here: Here<'_>, refused: &mut BTreeMap<usize, Diagnostic>) {
+    if let Some(of) = here.member("@type")
+        && let Some(url) = of.text()
+        && url.rsplit_once('/').is_none_or(|(host, _)| host.is_empty())
+    {
+        let expected = shortened(&format!("type.googleapis.com/{}", name(url)), 120);
+        let message = format!("{} is not allowed; expected {expected}", of.node);
+        refused.insert(of.at(), Diagnostic::error(of.at(), "", &message));
+    }
+    for (_, member) in here.members() {
+        nowhere(member, refused);
+    }
+    for item in here.items() {
+        nowhere(item, refused);
+    }
+}
+
+/// The name of a type, without the host that it is asked of.
+fn name(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or(url)
 }
 
 /// What is around a part of a file.
@@ -57,11 +87,11 @@ fn walk<'a>(here: Here<'a>, outside: Outside<'a>, found: &mut Vec<Plugin<'a>>) {
     let before = found.len();
     let mut manager = None;
     if let Some((of, message)) = typed(here) {
-        if of.ends_with(".http_connection_manager.v3.HttpConnectionManager") {
+        if of == MANAGER {
             manager = Some(ConnectionManager(message));
             outside.manager = manager;
         }
-        if of.ends_with(WASM) {
+        if of == WASM {
             found.push(plugin(message, outside));
             return;
         }
@@ -81,13 +111,16 @@ fn walk<'a>(here: Here<'a>, outside: Outside<'a>, found: &mut Vec<Plugin<'a>>) {
     }
 }
 
-const WASM: &str = ".filters.http.wasm.v3.Wasm";
+const MANAGER: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
-/// A message and its type, which may be that of one in a `TypedStruct`.
+const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// A message and the name of its type, which may be that of one in a `TypedStruct`.
 fn typed(here: Here<'_>) -> Option<(&str, Here<'_>)> {
-    let of = here.text_at(&["@type"])?;
+    let of = name(here.text_at(&["@type"])?);
     if of.ends_with(".TypedStruct") {
-        return Some((here.text_at(&["type_url"])?, here.member("value")?));
+        return Some((name(here.text_at(&["type_url"])?), here.member("value")?));
     }
     Some((of, here))
 }
@@ -109,22 +142,24 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
         of_vm(&["code", "local", "filename"]),
         of_vm(&["code", "remote", "http_uri", "uri"]),
     ];
-    let mut advice = Vec::new();
+    let mut said = Vec::new();
     let vm_id = of_vm(&["vm_id"]).unwrap_or_default();
     if vm_id.is_empty() {
         let message =
             "vm_id is blank: every such filter counts in one namespace, whatever it is; name one";
-        advice.push((vm.unwrap_or(config).at(), message.to_owned()));
+        let at = vm.unwrap_or(config).at();
+        said.push(Diagnostic::warning(at, "", message));
     }
     let policy = config.member("failure_policy");
     if policy.and_then(Here::text) != Some("FAIL_RELOAD") {
         let message = "failure_policy is not FAIL_RELOAD: after a crash a worker \
                        refuses every request, or limits none, until Envoy restarts";
-        advice.push((policy.unwrap_or(config).at(), message.to_owned()));
+        let at = policy.unwrap_or(config).at();
+        said.push(Diagnostic::warning(at, "", message));
     }
     Plugin {
         environment: environment(vm),
-        advice,
+        said,
         manager: outside.manager,
         clusters: outside.clusters,
         vm_id,
@@ -137,9 +172,9 @@ fn written(config: Here<'_>) -> Written<'_> {
     let Some(configuration) = config.member("configuration") else {
         return Written::Absent(config, "configuration");
     };
-    let of = configuration.text_at(&["@type"]).unwrap_or_default();
-    let is_text = of.ends_with("protobuf.StringValue");
-    if !is_text && !of.ends_with("protobuf.BytesValue") {
+    let of = name(configuration.text_at(&["@type"]).unwrap_or_default());
+    let is_text = of == "google.protobuf.StringValue";
+    if !is_text && of != "google.protobuf.BytesValue" {
         return Written::Message(configuration);
     }
     match configuration.member("value") {
@@ -195,7 +230,7 @@ impl<'a> ConnectionManager<'a> {
             .flat_map(Here::items);
         let enabled = filters.filter(|filter| !filter.member("disabled").is_some_and(is_true));
         let messages = enabled.filter_map(|filter| typed(filter.member("typed_config")?));
-        let wasm = messages.filter(|(of, _)| of.ends_with(WASM));
+        let wasm = messages.filter(|(of, _)| *of == WASM);
         wasm.map(|(_, message)| config(message).at())
     }
 

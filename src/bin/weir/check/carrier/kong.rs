@@ -3,6 +3,7 @@
 use weir::config::json::Node;
 
 use super::{Environment, Plugin, Written};
+use crate::check::diagnostic::Diagnostic;
 use crate::check::tree::Here;
 
 /// Every filter of every chain, of the whole proxy, of services and of their routes; and the filters that are configured
@@ -52,18 +53,18 @@ fn plugin(filter: Here<'_>) -> Plugin<'_> {
     };
     let name = filter.member("name");
     let hyphened = name.filter(|name| name.text().is_some_and(|name| name.contains('-')));
-    let advice = hyphened.map(|name| {
+    let said = hyphened.map(|name| {
         let message = format!(
             "{} has a \"-\": Kong's Prometheus plugin fails at the metrics of a filter that is called so; \
              name the module's file otherwise, such as weir.wasm",
             name.node
         );
-        (name.at(), message)
+        Diagnostic::warning(name.at(), "", &message)
     });
     Plugin {
         is_on_kong: true,
         environment: Environment::unknown(),
-        advice: advice.into_iter().collect(),
+        said: said.into_iter().collect(),
         ..Plugin::new(filter, &[filter.text_at(&["name"])], written)
     }
 }

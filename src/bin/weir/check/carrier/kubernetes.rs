@@ -2,6 +2,7 @@
 //! filter of Envoy in it.
 
 use super::{Environment, Plugin, Written, envoy};
+use crate::check::diagnostic::Diagnostic;
 use crate::check::tree::Here;
 
 /// Every plugin of an object.
@@ -25,11 +26,12 @@ pub fn plugins(object: Here<'_>) -> Vec<Plugin<'_>> {
 fn wasm_plugin(object: Here<'_>) -> Plugin<'_> {
     let spec = object.member("spec").unwrap_or(object);
     let strategy = spec.member("failStrategy");
-    let mut advice = Vec::new();
+    let mut said = Vec::new();
     if strategy.and_then(Here::text) != Some("FAIL_RELOAD") {
         let message = "failStrategy is not FAIL_RELOAD: after a crash a worker \
                        refuses every request, or limits none, until the proxy restarts";
-        advice.push((strategy.unwrap_or(spec).at(), message.to_owned()));
+        let at = strategy.unwrap_or(spec).at();
+        said.push(Diagnostic::warning(at, "", message));
     }
     let mut environment = Environment::default();
     let variables = spec.path(&["vmConfig", "env"]);
@@ -47,7 +49,7 @@ fn wasm_plugin(object: Here<'_>) -> Plugin<'_> {
     let written = spec.member("pluginConfig").map_or(absent, Written::Values);
     Plugin {
         environment,
-        advice,
+        said,
         ..Plugin::new(spec, &names, written)
     }
 }

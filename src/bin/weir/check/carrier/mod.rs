@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use weir::config::check::Variable;
 use weir::plan::Plan;
 
+use super::diagnostic::Diagnostic;
 use super::tree::Here;
 
 pub use self::envoy::ConnectionManager;
@@ -24,8 +25,8 @@ pub struct Plugin<'a> {
     pub at: usize,
     pub written: Written<'a>,
     pub environment: Environment,
-    /// What is unwise about it besides its configuration: where, and why.
-    pub advice: Vec<(usize, String)>,
+    /// What there is to say of it besides its configuration.
+    pub said: Vec<Diagnostic>,
     /// The connection manager of the filter, where that is in the file.
     pub manager: Option<ConnectionManager<'a>>,
     /// The clusters of its proxy, where all of them are in the file.
@@ -48,7 +49,7 @@ impl<'a> Plugin<'a> {
             at: here.at(),
             written,
             environment: Environment::default(),
-            advice: Vec::new(),
+            said: Vec::new(),
             manager: None,
             clusters: None,
             vm_id: "",

@@ -150,13 +150,7 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
         let at = vm.unwrap_or(config).at();
         said.push(Diagnostic::warning(at, "", message));
     }
-    let policy = config.member("failure_policy");
-    if policy.and_then(Here::text) != Some("FAIL_RELOAD") {
-        let message = "failure_policy is not FAIL_RELOAD: after a crash a worker \
-                       refuses every request, or limits none, until Envoy restarts";
-        let at = policy.unwrap_or(config).at();
-        said.push(Diagnostic::warning(at, "", message));
-    }
+    said.extend(policy(config));
     Plugin {
         environment: environment(vm),
         said,
@@ -164,6 +158,40 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
         clusters: outside.clusters,
         vm_id,
         ..Plugin::new(config, &names, written(config))
+    }
+}
+
+/// What becomes of a filter after a crash of its VM, in the order of their numbers.
+const POLICIES: [&str; 4] = ["UNSPECIFIED", "FAIL_RELOAD", "FAIL_CLOSED", "FAIL_OPEN"];
+
+/// Refuses a policy that is none; protobuf's JSON takes names in any case, and numbers.
+fn policy(config: Here<'_>) -> Option<Diagnostic> {
+    let policy = config.member("failure_policy");
+    let number = match policy.map(|policy| policy.node) {
+        None | Some(Node::Null) => Some(0),
+        Some(Node::Unsigned(number)) => usize::try_from(*number).ok(),
+        Some(Node::String(text)) => {
+            let mut names = POLICIES.iter();
+            let named = names.position(|name| name.eq_ignore_ascii_case(text));
+            named.or(text.parse().ok())
+        }
+        Some(_) => None,
+    };
+    let known = number.and_then(|number| POLICIES.get(number));
+    match (known, policy) {
+        (Some(&"FAIL_RELOAD"), _) => None,
+        (None, Some(policy)) => {
+            let found = policy.node;
+            let message =
+                format!("{found} is not allowed; expected FAIL_RELOAD, FAIL_CLOSED or FAIL_OPEN");
+            Some(Diagnostic::error(policy.at(), "", &message))
+        }
+        _ => {
+            let message = "failure_policy is not FAIL_RELOAD: after a crash a worker \
+                           refuses every request, or limits none, until Envoy restarts";
+            let at = policy.unwrap_or(config).at();
+            Some(Diagnostic::warning(at, "", message))
+        }
     }
 }
 

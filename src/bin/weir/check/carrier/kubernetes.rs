@@ -1,6 +1,8 @@
 //! Kubernetes: an Istio WasmPlugin, an Envoy Gateway EnvoyExtensionPolicy, a list of objects, and whatever has a
 //! filter of Envoy in it.
 
+use weir::config::json::Node;
+
 use super::{Environment, Plugin, Written, envoy};
 use crate::check::diagnostic::Diagnostic;
 use crate::check::tree::Here;
@@ -25,14 +27,7 @@ pub fn plugins(object: Here<'_>) -> Vec<Plugin<'_>> {
 /// Istio hands on `pluginConfig` as the text of a document.
 fn wasm_plugin(object: Here<'_>) -> Plugin<'_> {
     let spec = object.member("spec").unwrap_or(object);
-    let strategy = spec.member("failStrategy");
-    let mut said = Vec::new();
-    if strategy.and_then(Here::text) != Some("FAIL_RELOAD") {
-        let message = "failStrategy is not FAIL_RELOAD: after a crash a worker \
-                       refuses every request, or limits none, until the proxy restarts";
-        let at = strategy.unwrap_or(spec).at();
-        said.push(Diagnostic::warning(at, "", message));
-    }
+    let said = strategy(spec).into_iter().collect();
     let mut environment = Environment::default();
     let variables = spec.path(&["vmConfig", "env"]);
     for variable in variables.into_iter().flat_map(Here::items) {
@@ -51,6 +46,27 @@ fn wasm_plugin(object: Here<'_>) -> Plugin<'_> {
         environment,
         said,
         ..Plugin::new(spec, &names, written)
+    }
+}
+
+/// Refuses a strategy that the API server does.
+fn strategy(spec: Here<'_>) -> Option<Diagnostic> {
+    let strategy = spec.member("failStrategy");
+    let given = strategy.filter(|strategy| *strategy.node != Node::Null);
+    match (given, given.and_then(Here::text)) {
+        (_, Some("FAIL_RELOAD")) => None,
+        (None, _) | (_, Some("FAIL_CLOSE" | "FAIL_OPEN")) => {
+            let message = "failStrategy is not FAIL_RELOAD: after a crash a worker \
+                           refuses every request, or limits none, until the proxy restarts";
+            let at = strategy.unwrap_or(spec).at();
+            Some(Diagnostic::warning(at, "", message))
+        }
+        (Some(strategy), _) => {
+            let found = strategy.node;
+            let message =
+                format!("{found} is not allowed; expected FAIL_RELOAD, FAIL_CLOSE or FAIL_OPEN");
+            Some(Diagnostic::error(strategy.at(), "", &message))
+        }
     }
 }
 

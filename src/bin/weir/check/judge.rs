@@ -78,6 +78,7 @@ fn is_blank(document: &Tree, all: &[Tree]) -> bool {
 /// Judges what a plugin carries, and how.
 fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
     said.extend(plugin.said.iter().cloned());
+    said.extend(plugin.environment.refused().iter().cloned());
     let mut wrong = |at, message: &str| said.push(Diagnostic::error(at, "", message));
     match plugin.written {
         Written::Values(here) => {

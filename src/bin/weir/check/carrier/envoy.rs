@@ -217,10 +217,13 @@ fn environment(vm: Option<Here<'_>>) -> Environment {
     let variables = vm.and_then(|vm| vm.member("environment_variables"));
     let of = |name| variables.and_then(|variables| variables.member(name));
     for name in of("host_env_keys").into_iter().flat_map(Here::items) {
-        environment.add(name.text().unwrap_or_default(), None);
+        environment.add_from_host(name);
     }
-    for (name, value) in of("key_values").into_iter().flat_map(Here::members) {
-        environment.add(name, value.text());
+    // Of one that is there twice is told as of any member.
+    let mut names = HashSet::new();
+    let values = of("key_values").into_iter().flat_map(Here::members);
+    for (name, value) in values.filter(|(name, _)| names.insert(*name)) {
+        environment.add(name, Some(value), value.at());
     }
     environment
 }

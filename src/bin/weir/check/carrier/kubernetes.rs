@@ -32,8 +32,9 @@ fn wasm_plugin(object: Here<'_>) -> Plugin<'_> {
     let variables = spec.path(&["vmConfig", "env"]);
     for variable in variables.into_iter().flat_map(Here::items) {
         let is_inline = variable.text_at(&["valueFrom"]) != Some("HOST");
-        let value = variable.text_at(&["value"]).filter(|_| is_inline);
-        environment.add(variable.text_at(&["name"]).unwrap_or_default(), value);
+        let value = variable.member("value").filter(|_| is_inline);
+        let name = variable.text_at(&["name"]).unwrap_or_default();
+        environment.add(name, value, variable.at());
     }
     let names = [
         object.text_at(&["metadata", "name"]),
@@ -75,7 +76,7 @@ fn extension<'a>(policy: Here<'a>, wasm: Here<'a>) -> Plugin<'a> {
     let mut environment = Environment::default();
     let keys = wasm.path(&["env", "hostKeys"]);
     for name in keys.into_iter().flat_map(Here::items) {
-        environment.add(name.text().unwrap_or_default(), None);
+        environment.add_from_host(name);
     }
     let names = [
         policy.text_at(&["metadata", "name"]),

@@ -8,6 +8,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use weir::config::check::Variable;
+use weir::config::json::{Node, shortened};
 use weir::plan::Plan;
 
 use super::diagnostic::Diagnostic;
@@ -85,6 +86,8 @@ pub enum Written<'a> {
 #[derive(Default)]
 pub struct Environment {
     variables: HashMap<String, Variable>,
+    /// What hosts refuse in it.
+    refused: Vec<Diagnostic>,
     /// Of all others nothing is known.
     is_open: bool,
 }
@@ -98,6 +101,10 @@ impl Environment {
         }
     }
 
+    pub fn refused(&self) -> &[Diagnostic] {
+        &self.refused
+    }
+
     pub fn get(&self, name: &str) -> Variable {
         match self.variables.get(name) {
             Some(variable) => variable.clone(),
@@ -106,11 +113,40 @@ impl Environment {
         }
     }
 
-    /// Adds a variable; one without a value has it from where the proxy runs.
-    fn add(&mut self, name: &str, value: Option<&str>) {
-        let variable = value.map_or(Variable::Unknown, |value| Variable::Set(value.to_owned()));
-        self.variables.insert(name.to_owned(), variable);
+    /// Adds a variable that has its value from where the proxy runs.
+    fn add_from_host(&mut self, name: Here<'_>) {
+        match name.node {
+            Node::String(text) => self.add(text, None, name.at()),
+            Node::Null => {}
+            _ => self.refuse(name),
+        }
     }
+
+    /// Adds a variable; one without a value has it from where the proxy runs, or none that is known.
+    fn add(&mut self, name: &str, value: Option<Here<'_>>, at: usize) {
+        if let Some(value) = value.filter(|value| !is_read_as_text(value.node)) {
+            self.refuse(value);
+        }
+        let value = value.and_then(Here::text);
+        let variable = value.map_or(Variable::Unknown, |value| Variable::Set(value.to_owned()));
+        if self.variables.insert(name.to_owned(), variable).is_some() {
+            let name = shortened(name, 60);
+            let message =
+                format!("the environment variable {name} is there more than once; expected one");
+            self.refused.push(Diagnostic::error(at, "", &message));
+        }
+    }
+
+    fn refuse(&mut self, value: Here<'_>) {
+        let message = format!("{} is not allowed; expected text, in quotes", value.node);
+        self.refused
+            .push(Diagnostic::error(value.at(), "", &message));
+    }
+}
+
+/// Whether hosts take it for a text, or none: Envoy leaves the floating-point numbers of YAML as they are written.
+fn is_read_as_text(node: &Node) -> bool {
+    matches!(node, Node::String(_) | Node::Float(_) | Node::Null)
 }
 
 /// What a document of a file is.

@@ -252,17 +252,23 @@ impl<'a> ConnectionManager<'a> {
         self.0.member(name).is_some_and(is_true)
     }
 
-    /// Where the Wasm plugins stand that every request goes through.
+    /// Where the Wasm plugins stand that every request goes through: routes may switch off what they have a word on.
     fn always_run(self) -> impl Iterator<Item = usize> {
-        let filters = self
-            .0
-            .member("http_filters")
-            .into_iter()
-            .flat_map(Here::items);
-        let enabled = filters.filter(|filter| !filter.member("disabled").is_some_and(is_true));
-        let messages = enabled.filter_map(|filter| typed(filter.member("typed_config")?));
-        let wasm = messages.filter(|(of, _)| *of == WASM);
-        wasm.map(|(_, message)| config(message).at())
+        let mut overridden = HashSet::new();
+        if let Some(routes) = self.0.member("route_config") {
+            overrides(routes, &mut overridden);
+        }
+        let enabled = self.filters().filter(move |filter| {
+            let is_overridden = |name| overridden.contains(name);
+            !filter.member("disabled").is_some_and(is_true)
+                && !filter.text_at(&["name"]).is_some_and(is_overridden)
+        });
+        enabled.filter_map(wasm)
+    }
+
+    fn filters(self) -> impl Iterator<Item = Here<'a>> {
+        let filters = self.0.member("http_filters").into_iter();
+        filters.flat_map(Here::items)
     }
 
     /// Headers that it removes before any filter sees what clients sent.
@@ -293,6 +299,22 @@ impl<'a> ConnectionManager<'a> {
         !(is_bound(&["stream_idle_timeout"])
             || is_bound(&["common_http_protocol_options", "max_stream_duration"])
             || hosts.all(are_bound))
+    }
+}
+
+/// Where the Wasm plugin of a filter stands.
+fn wasm(filter: Here<'_>) -> Option<usize> {
+    let (of, message) = typed(filter.member("typed_config")?)?;
+    (of == WASM).then(|| config(message).at())
+}
+
+/// Collects the names of the filters that routes, or what is around them, configure.
+fn overrides<'a>(here: Here<'a>, names: &mut HashSet<&'a str>) {
+    let filters = here.member("typed_per_filter_config").into_iter();
+    names.extend(filters.flat_map(Here::members).map(|(name, _)| name));
+    let members = here.members().map(|(_, member)| member);
+    for part in members.chain(here.items()) {
+        overrides(part, names);
     }
 }
 

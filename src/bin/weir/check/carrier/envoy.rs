@@ -104,15 +104,23 @@ fn walk<'a>(here: Here<'a>, outside: Outside<'a>, found: &mut Vec<Plugin<'a>>) {
     }
     if let Some(manager) = manager {
         let run: HashSet<_> = manager.always_run().collect();
-        let within = found.iter_mut().skip(before);
-        for plugin in within.filter(|plugin| run.contains(&plugin.at)) {
-            plugin.chain = Some(manager.at());
+        let behind: HashSet<_> = manager.behind_router().collect();
+        for plugin in found.iter_mut().skip(before) {
+            if run.contains(&plugin.at) {
+                plugin.chain = Some(manager.at());
+            }
+            if behind.contains(&plugin.at) {
+                let message = "the filter is behind the router; expected before it, which is the last of a chain";
+                plugin.said.push(Diagnostic::error(plugin.at, "", message));
+            }
         }
     }
 }
 
 const MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+
+const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
 
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
@@ -264,6 +272,16 @@ impl<'a> ConnectionManager<'a> {
                 && !filter.text_at(&["name"]).is_some_and(is_overridden)
         });
         enabled.filter_map(wasm)
+    }
+
+    /// Where the Wasm plugins stand that Envoy refuses, since no filter is behind the router.
+    fn behind_router(self) -> impl Iterator<Item = usize> {
+        let is_router = |filter: &Here<'_>| {
+            let message = filter.member("typed_config").and_then(typed);
+            message.is_some_and(|(of, _)| of == ROUTER)
+        };
+        let behind = self.filters().skip_while(move |filter| !is_router(filter));
+        behind.filter_map(wasm)
     }
 
     fn filters(self) -> impl Iterator<Item = Here<'a>> {

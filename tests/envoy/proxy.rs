@@ -156,13 +156,15 @@ impl Envoy {
         let kept = self.listener.clone();
         self.listener.replace(filter);
         self.deliver();
-        until("a configuration to be refused", async || {
-            (self.stat(REJECTED).await > refusals).then_some(())
+        // The log is written a little later than the counter, and Envoy's own line after the filter's.
+        let log = until("a configuration to be refused", async || {
+            let log = self.log().split_off(logged);
+            let is_told = log.contains("Failed to configure base Wasm plugin");
+            (is_told && self.stat(REJECTED).await > refusals).then_some(log)
         })
         .await;
         self.listener = kept;
-        self.log()[logged..]
-            .lines()
+        log.lines()
             .filter_map(|line| Some(line.split_once("wasm log weir: weir: ")?.1.to_owned()))
             .collect()
     }

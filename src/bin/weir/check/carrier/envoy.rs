@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use weir::config::json::{Node, shortened};
 
+use super::connection_manager::{ConnectionManager, MANAGER};
+use super::message::{WASM, config, name, typed};
 use super::{Environment, Plugin, Written};
 use crate::check::diagnostic::Diagnostic;
 use crate::check::tree::Here;
@@ -54,11 +56,6 @@ fn nowhere(here: Here<'_>, refused: &mut BTreeMap<usize, Diagnostic>) {
     for item in here.items() {
         nowhere(item, refused);
     }
-}
-
-/// The name of a type, without the host that it is asked of.
-fn name(url: &str) -> &str {
-    url.rsplit('/').next().unwrap_or(url)
 }
 
 /// What is around a part of a file.
@@ -115,27 +112,6 @@ fn walk<'a>(here: Here<'a>, outside: Outside<'a>, found: &mut Vec<Plugin<'a>>) {
             }
         }
     }
-}
-
-const MANAGER: &str =
-    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
-
-const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
-
-const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
-
-/// A message and the name of its type, which may be that of one in a `TypedStruct`.
-fn typed(here: Here<'_>) -> Option<(&str, Here<'_>)> {
-    let of = name(here.text_at(&["@type"])?);
-    if of.ends_with(".TypedStruct") {
-        return Some((name(here.text_at(&["type_url"])?), here.member("value")?));
-    }
-    Some((of, here))
-}
-
-/// What a Wasm filter says of its plugin.
-fn config(filter: Here<'_>) -> Here<'_> {
-    filter.member("config").unwrap_or(filter)
 }
 
 fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
@@ -234,116 +210,4 @@ fn environment(vm: Option<Here<'_>>) -> Environment {
         environment.add(name, Some(value), value.at());
     }
     environment
-}
-
-/// The connection manager whose filters are spoken of.
-#[derive(Clone, Copy)]
-pub struct ConnectionManager<'a>(Here<'a>);
-
-impl<'a> ConnectionManager<'a> {
-    pub fn at(self) -> usize {
-        self.0.at()
-    }
-
-    /// Whether it believes what clients say of their address.
-    pub fn believes_clients(self) -> bool {
-        let is_told = self.0.member("original_ip_detection_extensions").is_some();
-        !is_told && !self.is_set("use_remote_address")
-    }
-
-    /// Whether `X-Forwarded-For` ends with whom it is connected to, which it then has added itself.
-    pub fn adds_peers(self) -> bool {
-        self.is_set("use_remote_address") && !self.is_set("skip_xff_append")
-    }
-
-    fn is_set(self, name: &str) -> bool {
-        self.0.member(name).is_some_and(is_true)
-    }
-
-    /// Where the Wasm plugins stand that every request goes through: routes may switch off what they have a word on.
-    fn always_run(self) -> impl Iterator<Item = usize> {
-        let mut overridden = HashSet::new();
-        if let Some(routes) = self.0.member("route_config") {
-            overrides(routes, &mut overridden);
-        }
-        let enabled = self.filters().filter(move |filter| {
-            let is_overridden = |name| overridden.contains(name);
-            !filter.member("disabled").is_some_and(is_true)
-                && !filter.text_at(&["name"]).is_some_and(is_overridden)
-        });
-        enabled.filter_map(wasm)
-    }
-
-    /// Where the Wasm plugins stand that Envoy refuses, since no filter is behind the router.
-    fn behind_router(self) -> impl Iterator<Item = usize> {
-        let is_router = |filter: &Here<'_>| {
-            let message = filter.member("typed_config").and_then(typed);
-            message.is_some_and(|(of, _)| of == ROUTER)
-        };
-        let behind = self.filters().skip_while(move |filter| !is_router(filter));
-        behind.filter_map(wasm)
-    }
-
-    fn filters(self) -> impl Iterator<Item = Here<'a>> {
-        let filters = self.0.member("http_filters").into_iter();
-        filters.flat_map(Here::items)
-    }
-
-    /// Headers that it removes before any filter sees what clients sent.
-    pub fn removed_headers(self) -> impl Iterator<Item = &'a str> {
-        let extensions = self.0.member("early_header_mutation_extensions");
-        let extensions = extensions.into_iter().flat_map(Here::items);
-        let mutations = extensions
-            .filter_map(|extension| extension.path(&["typed_config", "mutations"]))
-            .flat_map(Here::items);
-        mutations.filter_map(|mutation| mutation.text_at(&["remove"]))
-    }
-
-    /// Whether nothing of its own but the five minutes of Envoy's default bounds how long a request waits in a filter.
-    /// Where it has its routes from elsewhere they may, and it does not count.
-    pub fn lets_requests_wait(self) -> bool {
-        let Some(routes) = self.0.member("route_config") else {
-            return false;
-        };
-        let is_bound = |names: &[&str]| self.0.path(names).is_some_and(is_time);
-        let mut hosts = routes
-            .member("virtual_hosts")
-            .into_iter()
-            .flat_map(Here::items);
-        let are_bound = |host: Here<'_>| {
-            let mut routes = host.member("routes").into_iter().flat_map(Here::items);
-            routes.all(|route| route.path(&["route", "idle_timeout"]).is_some_and(is_time))
-        };
-        !(is_bound(&["stream_idle_timeout"])
-            || is_bound(&["common_http_protocol_options", "max_stream_duration"])
-            || hosts.all(are_bound))
-    }
-}
-
-/// Where the Wasm plugin of a filter stands.
-fn wasm(filter: Here<'_>) -> Option<usize> {
-    let (of, message) = typed(filter.member("typed_config")?)?;
-    (of == WASM).then(|| config(message).at())
-}
-
-/// Collects the names of the filters that routes, or what is around them, configure.
-fn overrides<'a>(here: Here<'a>, names: &mut HashSet<&'a str>) {
-    let filters = here.member("typed_per_filter_config").into_iter();
-    names.extend(filters.flat_map(Here::members).map(|(name, _)| name));
-    let members = here.members().map(|(_, member)| member);
-    for part in members.chain(here.items()) {
-        overrides(part, names);
-    }
-}
-
-/// Whether Envoy reads it as true: `yes` and `on` are so too, by the YAML that it reads, and the text in quotes.
-fn is_true(here: Here<'_>) -> bool {
-    let is_word = |text: &str| ["true", "yes", "on", "y"].contains(&&*text.to_ascii_lowercase());
-    *here.node == Node::Bool(true) || here.text().is_some_and(is_word)
-}
-
-/// Whether it is a duration that ends.
-fn is_time(here: Here<'_>) -> bool {
-    let number = here.text().and_then(|text| text.strip_suffix('s'));
-    number.is_some_and(|number| number.parse::<f64>().is_ok_and(|seconds| seconds > 0.0))
 }

@@ -1,8 +1,10 @@
 //! Where in other files a configuration of Weir stands.
 
+mod connection_manager;
 mod envoy;
 mod kong;
 mod kubernetes;
+mod message;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -14,7 +16,7 @@ use weir::plan::Plan;
 use super::diagnostic::Diagnostic;
 use super::tree::Here;
 
-pub use self::envoy::ConnectionManager;
+pub use self::connection_manager::ConnectionManager;
 
 /// A filter or plugin in a file, and what it says of itself.
 pub struct Plugin<'a> {

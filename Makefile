@@ -249,5 +249,5 @@ test: ratelimit check dist skopeo umoci envoy-newest envoy-oldest \
 bench: build envoy-newest ratelimit ## instructions a request, memory under a flood of keys, and a shared quota
 	$(call debian,valgrind,valgrind)
 	$(call debian,h2load,nghttp2-client)
-	$(call say,benches in Envoy $(ENVOY_NEWEST)$(comma) about fifteen minutes)
+	$(call say,benches in Envoy $(ENVOY_NEWEST)$(comma) eight to fifteen minutes)
 	@cargo bench -q --bench proxy

@@ -37,16 +37,18 @@ impl Known<'_> {
     }
 }
 
-/// The known name that is nearest to `name`: at most two typing errors away, and those in at most a third of
-/// it; else one that begins with it.
+/// The known name that is nearest to `name`, in whatever case: at most two typing errors away, and those in at most a
+/// third of it; else one that begins with it.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     if name.len() > MAX_COMPARED {
         return None;
     }
-    let distances = known
-        .iter()
-        .map(|known| (strsim::osa_distance(name, known), *known));
+    let lower = name.to_ascii_lowercase();
+    let distances = known.iter().map(|known| {
+        let distance = strsim::osa_distance(&lower, &known.to_ascii_lowercase());
+        (distance, *known)
+    });
     let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
     if distance <= 2 && distance * 3 <= nearest.len() {
         return Some(nearest);

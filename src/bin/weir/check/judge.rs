@@ -7,6 +7,7 @@ use weir::config::NOT_TEXT;
 use weir::config::check::{Finding, check, nearest};
 use weir::config::json::{Node, shortened};
 use weir::global::caller::is_address;
+use weir::plan::Plan;
 
 use super::carrier::{Found, Plugin, Written, find};
 use super::diagnostic::Diagnostic;
@@ -48,10 +49,12 @@ pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
     if plugins.is_empty() && configurations == 0 {
         said.push(Diagnostic::error(0, "", NOTHING));
     }
-    for plugin in &plugins {
-        carried(plugin, text, &mut said);
-    }
-    twice::warnings(&plugins, &mut said);
+    let judged = plugins.iter().map(|plugin| {
+        let plan = carried(plugin, text, &mut said);
+        (plugin, plan)
+    });
+    let judged: Vec<_> = judged.collect();
+    twice::warnings(&judged, &mut said);
     said.sort_by_key(|diagnostic| diagnostic.at);
     said
 }
@@ -75,15 +78,15 @@ fn is_blank(document: &Tree, all: &[Tree]) -> bool {
     document.node == Node::Null && all.len() > 1
 }
 
-/// Judges what a plugin carries, and how.
-fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
+/// Judges what a plugin carries, and how; tells what it will run, where that is known.
+fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) -> Option<Plan> {
     said.extend(plugin.said.iter().cloned());
     said.extend(plugin.environment.refused().iter().cloned());
     let mut wrong = |at, message: &str| said.push(Diagnostic::error(at, "", message));
     match plugin.written {
         Written::Values(here) => {
             dialect::warnings(here, text, said);
-            configuration(here, plugin, said);
+            return configuration(here, plugin, said);
         }
         Written::Text(here) => match here.text() {
             Some(value) => {
@@ -92,7 +95,7 @@ fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
                     true => "as text, \"config\" is JSON",
                     false => "the text of a StringValue is JSON",
                 };
-                embedded(value, &offsets, form, plugin, said);
+                return embedded(value, &offsets, form, plugin, said);
             }
             None => {
                 let found = here.node;
@@ -106,7 +109,7 @@ fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
                 Some(Ok(value)) => {
                     let offsets = vec![here.at(); value.len() + 1];
                     let form = "the text of a BytesValue is JSON";
-                    embedded(&value, &offsets, form, plugin, said);
+                    return embedded(&value, &offsets, form, plugin, said);
                 }
                 _ => wrong(
                     here.at(),
@@ -117,6 +120,7 @@ fn carried(plugin: &Plugin<'_>, text: &str, said: &mut Vec<Diagnostic>) {
         Written::Absent(from, name) => said.push(absent(from, name)),
         Written::Message(here) => wrong(here.at(), NOT_TEXT),
     }
+    None
 }
 
 /// Reads base64 as protobuf's JSON does: of either alphabet, with all of its padding or none, whatever its last bits.
@@ -159,7 +163,7 @@ fn embedded(
     form: &str,
     plugin: &Plugin<'_>,
     said: &mut Vec<Diagnostic>,
-) {
+) -> Option<Plan> {
     let to_file = |at: usize| {
         offsets
             .get(at)
@@ -170,7 +174,7 @@ fn embedded(
     match json::read(text) {
         Ok(mut document) => {
             document.spot.shift(&to_file);
-            configuration(document.whole(), plugin, said);
+            configuration(document.whole(), plugin, said)
         }
         Err(Unreadable { at, mut reason }) => {
             if at.is_some() && !text.trim_start().starts_with('{') {
@@ -178,6 +182,7 @@ fn embedded(
             }
             let at = at.map(to_file);
             said.push(refusal(&Unreadable { at, reason }, plugin.at));
+            None
         }
     }
 }
@@ -186,8 +191,8 @@ fn refusal(unreadable: &Unreadable, whole: usize) -> Diagnostic {
     Diagnostic::error(unreadable.at.unwrap_or(whole), "", &unreadable.reason)
 }
 
-/// Judges a configuration, by what is known of the plugin that it is for.
-fn configuration(here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>) {
+/// Judges a configuration, by what is known of the plugin that it is for; tells what that will run.
+fn configuration(here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>) -> Option<Plan> {
     let judgement = check(here.node, &|name| plugin.environment.get(name));
     for finding in &judgement.errors {
         let at = here.offset(&finding.place);
@@ -206,9 +211,9 @@ fn configuration(here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>
     if plugin.is_on_kong && !judgement.errors.iter().any(is_refused) {
         said.extend(address(here));
     }
-    if let Some(plan) = judgement.plan {
-        unwise::warnings(plugin.plan.get_or_init(|| plan), here, plugin, said);
-    }
+    let plan = judgement.plan?;
+    unwise::warnings(&plan, here, plugin, said);
+    Some(plan)
 }
 
 const CLUSTER: &str = "limiter.cluster";

@@ -2,16 +2,16 @@
 
 use std::collections::HashSet;
 
-use weir::plan::Rule;
+use weir::plan::{Plan, Rule};
 
 use super::carrier::Plugin;
 use super::diagnostic::Diagnostic;
 
 /// Adds which plugins charge once more what one before them in their chain has charged.
-pub fn warnings(plugins: &[Plugin<'_>], said: &mut Vec<Diagnostic>) {
+pub fn warnings(judged: &[(&Plugin<'_>, Option<Plan>)], said: &mut Vec<Diagnostic>) {
     let mut charged = HashSet::new();
-    for plugin in plugins {
-        let (Some(chain), Some(plan)) = (plugin.chain, plugin.plan.get()) else {
+    for (plugin, plan) in judged {
+        let (Some(chain), Some(plan)) = (plugin.chain, plan) else {
             continue;
         };
         let rules = || plan.rules.iter().filter(|_| plan.enabled);

@@ -6,12 +6,10 @@ mod kong;
 mod kubernetes;
 mod message;
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use weir::config::check::Variable;
 use weir::config::json::{Node, shortened};
-use weir::plan::Plan;
 
 use super::diagnostic::Diagnostic;
 use super::tree::Here;
@@ -38,8 +36,6 @@ pub struct Plugin<'a> {
     pub vm_id: &'a str,
     /// Where the chain of filters stands that runs it for every request.
     pub chain: Option<usize>,
-    /// What it runs, once that has been judged.
-    pub plan: OnceCell<Plan>,
 }
 
 impl<'a> Plugin<'a> {
@@ -57,7 +53,6 @@ impl<'a> Plugin<'a> {
             clusters: None,
             vm_id: "",
             chain: None,
-            plan: OnceCell::new(),
         }
     }
 

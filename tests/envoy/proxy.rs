@@ -65,9 +65,10 @@ impl Host {
     pub async fn start(&self, listener: Listener) -> Envoy {
         let dir = TempDir::new().unwrap();
         let bootstrap = document::bootstrap(dir.path(), &listener);
+        // Envoy ends where it finds no file to watch.
+        deliver(&listener, dir.path());
         let mut envoy = self.spawn(dir, "bootstrap.json", &bootstrap.to_string());
         envoy.listener = listener;
-        envoy.deliver();
         envoy.until_ready().await;
         envoy
     }
@@ -142,7 +143,7 @@ impl Envoy {
     pub async fn reload(&mut self, filter: &Value) {
         let refusals = self.stat(REJECTED).await;
         self.listener.replace(filter);
-        self.deliver();
+        deliver(&self.listener, self.dir.path());
         until("the new configuration to serve", async || {
             assert_eq!(self.stat(REJECTED).await, refusals, "refused: {filter}");
             self.serves(self.listener.version).await.then_some(())
@@ -155,7 +156,7 @@ impl Envoy {
         let (refusals, logged) = (self.stat(REJECTED).await, self.log().len());
         let kept = self.listener.clone();
         self.listener.replace(filter);
-        self.deliver();
+        deliver(&self.listener, self.dir.path());
         // The log is written a little later than the counter, and Envoy's own line after the filter's.
         let log = until("a configuration to be refused", async || {
             let log = self.log().split_off(logged);
@@ -266,17 +267,6 @@ impl Envoy {
         )
     }
 
-    /// Puts the listener where Envoy watches for it, by a rename.
-    fn deliver(&self) {
-        let staged = self.dir.path().join("staged.json");
-        fs::write(
-            &staged,
-            self.listener.discovery(self.dir.path()).to_string(),
-        )
-        .unwrap();
-        fs::rename(staged, self.dir.path().join(document::WATCHED)).unwrap();
-    }
-
     async fn until_ready(&mut self) {
         let admin = self.dir.path().join("admin");
         let (process, output) = (&mut self.process, self.dir.path());
@@ -317,6 +307,13 @@ impl Envoy {
         }
         true
     }
+}
+
+/// Puts a listener where Envoy watches for it, by a rename.
+fn deliver(listener: &Listener, dir: &Path) {
+    let staged = dir.join("staged.json");
+    fs::write(&staged, listener.discovery(dir).to_string()).unwrap();
+    fs::rename(staged, dir.join(document::WATCHED)).unwrap();
 }
 
 /// Counts the listeners that Envoy refused.

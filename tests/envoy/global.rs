@@ -8,12 +8,12 @@ use crate::document::Listener;
 use crate::proxy::{self, Envoy, Host, until};
 use crate::service::Service;
 
-/// What the service keeps: five an hour for each tenant.
+/// What the service keeps: five a day for each tenant.
 const LIMITS: &str = "
 domain: default
 descriptors:
 - key: tenant
-  rate_limit: {unit: hour, requests_per_unit: 5}
+  rate_limit: {unit: day, requests_per_unit: 5}
 ";
 
 /// A filter whose quota for each tenant is the service's; another rule of its own for each user.
@@ -25,13 +25,13 @@ fn per_tenant(on_error: &str, max_wait: &str) -> Value {
             {
                 "name": "per-tenant",
                 "key": [{ "header": "x-tenant", "as": "tenant" }],
-                "limits": [{ "requests": 5, "per": "1h" }],
+                "limits": [{ "requests": 5, "per": "1d" }],
                 "global": { "mode": "per_request" },
             },
             {
                 "name": "per-user",
                 "key": [{ "header": "x-user" }],
-                "limits": [{ "requests": 1, "per": "1h" }],
+                "limits": [{ "requests": 1, "per": "1d" }],
             },
         ],
     })
@@ -64,7 +64,7 @@ async fn two_proxies_share_one_quota() {
         assert_eq!(admitted.number("x-ratelimit-remaining"), 4);
         let refused = one.send(acme()).await;
         assert_eq!(refused.number("x-ratelimit-remaining"), 0);
-        assert!((1..=3_600).contains(&refused.number("retry-after")));
+        assert!((1..=86_400).contains(&refused.number("retry-after")));
     }
 }
 

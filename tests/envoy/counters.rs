@@ -19,6 +19,22 @@ impl Envoy {
         .await;
     }
 
+    /// Waits until a rule has admitted or refused so many requests, and with them is counted whatever happened to them.
+    pub async fn decided(&self, rule: &str, requests: u64) {
+        until("the counters", async || {
+            let allowed = self.counter(&format!("rule.{rule}.allowed")).await;
+            let limited = self.counter(&format!("rule.{rule}.limited")).await;
+            (allowed + limited == requests).then_some(())
+        })
+        .await;
+    }
+
+    /// Whether nobody had to do without the service, of so many requests that a rule has admitted or refused.
+    pub async fn was_told_in_time(&self, rule: &str, requests: u64) -> bool {
+        self.decided(rule, requests).await;
+        self.counter("limiter.overdue").await + self.failed_calls().await == 0
+    }
+
     /// How many calls to the service have failed.
     pub async fn failed_calls(&self) -> u64 {
         let mut failed = 0;

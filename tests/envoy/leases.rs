@@ -48,16 +48,6 @@ async fn proxy(host: &Host, service: &Service, filter: &Value) -> Envoy {
         .await
 }
 
-/// Waits until so many requests have been counted, and with them whatever happened to them.
-async fn all_counted(envoy: &Envoy, requests: u64) {
-    until("the counters", async || {
-        let allowed = envoy.counter("rule.per-tenant.allowed").await;
-        let limited = envoy.counter("rule.per-tenant.limited").await;
-        (allowed + limited == requests).then_some(())
-    })
-    .await;
-}
-
 /// How many of so many requests are admitted, sent over four connections at once.
 async fn admitted(envoys: &[&Envoy], requests: u64, tenant: &'static str) -> u64 {
     let mut load = JoinSet::new();
@@ -90,9 +80,7 @@ async fn two_proxies_spend_one_quota_and_hardly_ask() {
         assert!((QUOTA - LEFT..=QUOTA).contains(&admitted), "{admitted}");
         let (mut calls, mut leased) = (0, 0);
         for envoy in [&one, &two] {
-            all_counted(envoy, QUOTA).await;
-            assert_eq!(envoy.failed_calls().await, 0);
-            assert_eq!(envoy.counter("limiter.overdue").await, 0);
+            assert!(envoy.was_told_in_time("per-tenant", QUOTA).await);
             calls += envoy.counter("limiter.calls").await;
             leased += envoy.counter("limiter.leased").await;
         }
@@ -163,7 +151,7 @@ async fn without_the_service_a_proxy_spends_what_it_has_and_its_share() {
             envoy.log().contains(line).then_some(())
         })
         .await;
-        all_counted(&envoy, 200 + 1_200).await;
+        envoy.decided("per-tenant", 200 + 1_200).await;
         let parked = envoy.counter("limiter.parked").await;
         let other = admitted(&[&envoy], 600, "other").await;
         assert!((1..=QUOTA / 2).contains(&other), "{other}");

@@ -1,6 +1,6 @@
 //! Envoy's HTTP connection manager: its filters in their order, and what it does to requests before them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use weir::config::json::Node;
 
@@ -11,6 +11,11 @@ pub const MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
 const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
+
+const BEHIND: &str =
+    "the filter is behind the router; expected before it, which is the last of a chain";
+
+const LAST: &str = "the filter is the last of its chain; expected the router behind it";
 
 /// The connection manager whose filters are spoken of.
 #[derive(Clone, Copy)]
@@ -50,14 +55,19 @@ impl<'a> ConnectionManager<'a> {
         enabled.filter_map(wasm)
     }
 
-    /// Where the Wasm plugins stand that Envoy refuses, since no filter is behind the router.
-    pub fn behind_router(self) -> impl Iterator<Item = usize> {
+    /// Where the Wasm plugins stand that Envoy refuses for their place in the chain, and what is wrong with it.
+    pub fn misplaced(self) -> HashMap<usize, &'static str> {
         let is_router = |filter: &Here<'_>| {
             let message = filter.member("typed_config").and_then(typed);
             message.is_some_and(|(of, _)| of == ROUTER)
         };
-        let behind = self.filters().skip_while(move |filter| !is_router(filter));
-        behind.filter_map(wasm)
+        let behind = self.filters().skip_while(|filter| !is_router(filter));
+        let behind = behind.filter_map(wasm).map(|at| (at, BEHIND));
+        let last = self.filters().last().and_then(wasm);
+        last.map(|at| (at, LAST))
+            .into_iter()
+            .chain(behind)
+            .collect()
     }
 
     fn filters(self) -> impl Iterator<Item = Here<'a>> {

@@ -101,13 +101,12 @@ fn walk<'a>(here: Here<'a>, outside: Outside<'a>, found: &mut Vec<Plugin<'a>>) {
     }
     if let Some(manager) = manager {
         let run: HashSet<_> = manager.always_run().collect();
-        let behind: HashSet<_> = manager.behind_router().collect();
+        let misplaced = manager.misplaced();
         for plugin in found.iter_mut().skip(before) {
             if run.contains(&plugin.at) {
                 plugin.chain = Some(manager.at());
             }
-            if behind.contains(&plugin.at) {
-                let message = "the filter is behind the router; expected before it, which is the last of a chain";
+            if let Some(message) = misplaced.get(&plugin.at) {
                 plugin.said.push(Diagnostic::error(plugin.at, "", message));
             }
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use weir::config::json::{Node, shortened};
 
 use super::connection_manager::{ConnectionManager, MANAGER};
+use super::digest::{self, Digest};
 use super::message::{WASM, config, name, typed};
 use super::{Environment, Plugin, Written};
 use crate::check::diagnostic::Diagnostic;
@@ -134,6 +135,8 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
         said.push(Diagnostic::warning(at, "", message));
     }
     said.extend(policy(config));
+    let remote = vm.and_then(|vm| vm.path(&["code", "remote"]));
+    said.extend(remote.and_then(|remote| digest::refused(remote, Digest::Required)));
     Plugin {
         environment: environment(vm),
         said,

@@ -3,6 +3,7 @@
 
 use weir::config::json::Node;
 
+use super::digest::{self, Digest};
 use super::{Environment, Plugin, Written, envoy};
 use crate::check::diagnostic::Diagnostic;
 use crate::check::tree::Here;
@@ -27,7 +28,8 @@ pub fn plugins(object: Here<'_>) -> Vec<Plugin<'_>> {
 /// Istio hands on `pluginConfig` as the text of a document.
 fn wasm_plugin(object: Here<'_>) -> Plugin<'_> {
     let spec = object.member("spec").unwrap_or(object);
-    let said = strategy(spec).into_iter().collect();
+    let of_module = digest::refused(spec, Digest::Optional);
+    let said = strategy(spec).into_iter().chain(of_module).collect();
     let mut environment = Environment::default();
     let variables = spec.path(&["vmConfig", "env"]);
     for variable in variables.into_iter().flat_map(Here::items) {
@@ -85,10 +87,14 @@ fn extension<'a>(policy: Here<'a>, wasm: Here<'a>) -> Plugin<'a> {
         wasm.text_at(&["code", "image", "url"]),
         wasm.text_at(&["code", "http", "url"]),
     ];
+    let sources = [&["code", "image"], &["code", "http"]];
+    let fetched = sources.into_iter().filter_map(|source| wasm.path(source));
+    let refused = fetched.filter_map(|source| digest::refused(source, Digest::Optional));
     let absent = Written::Absent(wasm, "config");
     let written = wasm.member("config").map_or(absent, Written::Values);
     Plugin {
         environment,
+        said: refused.collect(),
         ..Plugin::new(wasm, &names, written)
     }
 }

@@ -1,6 +1,7 @@
 //! Where in other files a configuration of Weir stands.
 
 mod connection_manager;
+mod digest;
 mod envoy;
 mod kong;
 mod kubernetes;

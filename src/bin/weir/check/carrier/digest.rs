@@ -1,0 +1,41 @@
+//! The digest that a proxy holds what it fetches to.
+
+use weir::config::json::Node;
+
+use crate::check::diagnostic::Diagnostic;
+use crate::check::tree::Here;
+
+/// Whether something that is fetched has to have a digest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Digest {
+    /// Envoy.
+    Required,
+    /// Istio and Envoy Gateway.
+    Optional,
+}
+
+/// Refuses what is the digest of nothing. Envoy compares the text of both, and tells nobody that they differ: it fetches
+/// the module, and never opens the listener.
+pub fn refused(from: Here<'_>, digest: Digest) -> Option<Diagnostic> {
+    let given = from.member("sha256");
+    let given = given.filter(|given| *given.node != Node::Null && given.text() != Some(""));
+    match given {
+        None if digest == Digest::Optional => None,
+        None => Some(Diagnostic::error(from.at(), "", MISSING)),
+        Some(given) if given.text().is_some_and(is_digest) => None,
+        Some(given) => {
+            let message = format!("{} is not allowed; {EXPECTED}", given.node);
+            Some(Diagnostic::error(given.at(), "", &message))
+        }
+    }
+}
+
+const MISSING: &str =
+    "there is no \"sha256\"; expected the digest of the module, which Envoy requires";
+
+const EXPECTED: &str = "expected 64 hexadecimal digits, in lower case and quotes";
+
+fn is_digest(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == 64 && text.bytes().all(is_digit)
+}

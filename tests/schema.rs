@@ -241,6 +241,51 @@ fn a_schema_refuses_nothing_that_the_parser_accepts() {
     assert!(seen * 100 > refused * 90, "{seen} of {refused}");
 }
 
+/// Every default of a schema, and where a document would have it.
+fn defaults(schema: &Value, at: &str, found: &mut Vec<(String, Value)>) {
+    if let Some(default) = schema.get("default") {
+        found.push((at.to_owned(), default.clone()));
+    }
+    let alternatives = schema["anyOf"].as_array().into_iter().flatten();
+    alternatives.for_each(|alternative| defaults(alternative, at, found));
+    if let Some(items) = schema.get("items") {
+        defaults(items, &format!("{at}/0"), found);
+    }
+    let members = schema["properties"].as_object().into_iter().flatten();
+    members.for_each(|(name, member)| defaults(member, &format!("{at}/{name}"), found));
+}
+
+/// What a document means.
+fn meant(document: &Value) -> String {
+    let node = parse(document.to_string().as_bytes()).unwrap();
+    let judgement = check(&node, &|_| Variable::Unset);
+    format!("{:?}", judgement.plan.unwrap())
+}
+
+#[test]
+fn a_default_is_what_a_member_is_when_left_out() {
+    let bare = json!({
+        "rules": [{ "name": "a", "limits": [{ "requests": 1, "per": "1s" }], "global": {} }],
+        "limiter": { "engine": "gubernator", "cluster": "a", "proxies": 2, "breaker": {} },
+        "client_ip": {},
+        "response": {},
+        "store": {},
+        "log": {},
+    });
+    let mut found = Vec::new();
+    defaults(&schema(Dialect::Draft2020), "", &mut found);
+    assert_eq!(found.len(), 26);
+    for (at, default) in found {
+        let (parent, name) = at.rsplit_once('/').unwrap();
+        let mut written = bare.clone();
+        written.pointer_mut(parent).unwrap()[name] = default;
+        assert_eq!(meant(&written), meant(&bare), "{at}");
+    }
+    let mut of_kong = Vec::new();
+    defaults(&schema(Dialect::Draft4), "", &mut of_kong);
+    assert_eq!(of_kong, [], "Kong's validator could fill them in");
+}
+
 #[test]
 fn the_command_writes_both() {
     let written = |arguments: &[&str]| -> Value {

@@ -28,7 +28,7 @@ impl Decode for Body {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum NamedBody {
     Problem,
     None,

@@ -28,7 +28,7 @@ macro_rules! object {
                     object!(@key $field $($key)?),
                     stringify!($presence) == "required",
                     concat!($($field_doc),*),
-                    <$type as $crate::config::schema::Describe>::describe(dialect),
+                    object!(@describe dialect, $type $(, $default)?),
                 );)*
                 members.into_schema()
             }
@@ -54,6 +54,14 @@ macro_rules! object {
 
     (@key $field:ident) => { stringify!($field) };
     (@key $field:ident $key:literal) => { $key };
+
+    (@describe $dialect:ident, $type:ty) => {
+        <$type as $crate::config::schema::Describe>::describe($dialect)
+    };
+    (@describe $dialect:ident, $type:ty, $default:expr) => {{
+        let (schema, default): (_, $type) = (object!(@describe $dialect, $type), $default);
+        $crate::config::schema::with_default(schema, &default, $dialect)
+    }};
 
     (@type optional $type:ty) => { Option<Option<$type>> };
     (@type $presence:ident $type:ty) => { Option<$type> };
@@ -141,6 +149,14 @@ macro_rules! names {
         impl $crate::config::schema::Describe for $type {
             fn describe(_: $crate::config::schema::Dialect) -> serde_json::Value {
                 serde_json::json!({ "enum": [$($name),*] })
+            }
+        }
+
+        #[cfg(feature = "cli")]
+        impl $crate::config::schema::Written for $type {
+            fn written(&self) -> Option<serde_json::Value> {
+                let mut names = [$(($name, $value)),*].into_iter();
+                names.find_map(|(name, value)| (value == *self).then(|| name.into()))
             }
         }
     };

@@ -163,7 +163,7 @@ pub(super) enum KeyPart {
 }
 
 /// The parts that need no more than a name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NamedPart {
     ClientIp,
     Method,

@@ -4,6 +4,8 @@
 //! none. Whatever a document is read from the schema accepts. It refuses what it can see: not what fields mean together,
 //! what a text is beyond its form, or a member that is there twice.
 
+mod written;
+
 use serde_json::{Map, Value, json};
 
 use super::body::{BodyTemplate, JsonTemplate, MAX_BODY, NamedBody, TextTemplate};
@@ -21,6 +23,8 @@ use super::value::{
 use crate::local::limit::MAX_LIMITS;
 use crate::path::Template;
 use crate::plan::Body;
+
+pub(super) use self::written::Written;
 
 /// Which JSON Schema is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +65,12 @@ pub(super) struct Members {
 impl Members {
     /// Adds a member; `doc` is what is said of it, blank where that is nothing.
     pub fn add(&mut self, name: &'static str, is_required: bool, doc: &str, schema: Value) {
-        let mut schema = schema;
         let doc = doc.trim();
-        if let (Value::Object(members), false) = (&mut schema, doc.is_empty()) {
-            members.insert("description".to_owned(), json!(doc));
-        }
-        self.properties.insert(name.to_owned(), schema);
+        let described = match doc.is_empty() {
+            true => schema,
+            false => annotated(schema, "description", json!(doc)),
+        };
+        self.properties.insert(name.to_owned(), described);
         if is_required {
             self.required.push(name);
         }
@@ -96,6 +100,22 @@ impl Members {
             members.insert("oneOf".to_owned(), json!(choices));
         }
         schema
+    }
+}
+
+/// `schema` with something said of it.
+fn annotated(mut schema: Value, keyword: &str, said: Value) -> Value {
+    if let Value::Object(members) = &mut schema {
+        members.insert(keyword.to_owned(), said);
+    }
+    schema
+}
+
+/// `schema` with what it is when left out. Not in the one for Kong, whose validator could fill it in.
+pub(super) fn with_default(schema: Value, default: &impl Written, dialect: Dialect) -> Value {
+    match (default.written(), dialect) {
+        (Some(default), Dialect::Draft2020) => annotated(schema, "default", default),
+        _ => schema,
     }
 }
 

@@ -202,7 +202,11 @@ push: addressed skopeo jq ## dist/oci to a registry: make oci push REF=registry.
 
 .PHONY: addressed
 addressed:
-	@[ -n "$${REF-}" ] || { echo 'say where to: make oci push REF=registry.example.com/weir:0.1.0' >&2; exit 1; }
+	@release/reference "$$REF" >/dev/null
+# Also before anything is built to be pushed.
+ifneq (,$(filter push,$(MAKECMDGOALS)))
+checkout: addressed
+endif
 
 # --- watching it, and proving it ------------------------------------------------
 

@@ -36,6 +36,27 @@ fn an_image_of_another_commit_is_not_pushed() {
     assert!(refused.contains(expected.trim()), "{refused}");
 }
 
+/// The digest of an image is written into an example, and the image is still the one that the commit makes.
+#[test]
+fn what_ships_is_not_made_of_examples() {
+    let elsewhere = TempDir::new().unwrap();
+    let here = elsewhere.path();
+    copy_recipes(here);
+    for (folder, file) in [("examples", "wasmplugin.yaml"), ("src", "lib.rs")] {
+        fs::create_dir(here.join(folder)).unwrap();
+        fs::write(here.join(folder).join(file), "before").unwrap();
+    }
+    run(git(here).args(["init", "-q"]));
+    run(git(here).args(["add", "."]));
+    commit(here);
+    let revision = || run(Command::new("release/revision").current_dir(here));
+    let of_commit = revision();
+    fs::write(here.join("examples/wasmplugin.yaml"), "after").unwrap();
+    assert_eq!(revision(), of_commit);
+    fs::write(here.join("src/lib.rs"), "after").unwrap();
+    assert_eq!(revision(), format!("{}-dirty\n", of_commit.trim()));
+}
+
 #[test]
 fn what_ships_is_of_a_commit() {
     let elsewhere = TempDir::new().unwrap();
@@ -64,12 +85,22 @@ fn a_reference_is_taken_as_it_is_typed() {
         ("a#b", "a#b"),
         ("*", r"\*"),
         ("--help", "--help"),
+        // Of no registry, so it would be of a public one.
+        ("weir:0.1.0", "weir:0.1.0"),
+        ("weir/weir", "weir/weir"),
     ] {
         let refused = push(typed);
         let expected = format!("REF is {shown}; expected as in");
         assert!(refused.contains(&expected), "{refused}");
         assert!(!elsewhere.path().join("run").exists(), "{typed}");
     }
+    // Before anything is built to be pushed, which elsewhere nothing can be.
+    let building = make("oci")
+        .args(["push", "REF=weir"])
+        .current_dir(elsewhere.path())
+        .output();
+    let refused = String::from_utf8(building.unwrap().stderr).unwrap();
+    assert!(refused.contains("REF is weir; expected as in"), "{refused}");
     for allowed in ["docker://[::1]:5000/weir:0.1.0", "localhost/a_b/weir"] {
         let refused = push(allowed);
         assert!(refused.contains("dist/oci is missing"), "{refused}");
@@ -173,6 +204,11 @@ fn copy_recipes(to: &Path) {
 /// A checkout of a commit without files.
 fn commit_nothing(folder: &Path) {
     run(git(folder).args(["init", "-q"]));
+    commit(folder);
+}
+
+/// Commits what is staged, if only nothing.
+fn commit(folder: &Path) {
     let author = ["-c", "user.name=x", "-c", "user.email=x"];
     let commit = ["commit", "-q", "--allow-empty", "-m", "x"];
     run(git(folder).args(author).args(commit));

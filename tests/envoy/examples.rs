@@ -174,6 +174,30 @@ async fn the_tags_make_a_label_of_the_rule() {
     }
 }
 
+/// A route that leaves the filter out, as the page on configurations shows one, passes whatever the limit.
+#[tokio::test]
+async fn a_route_may_leave_the_filter_out() {
+    let page = read("docs/configuration.md");
+    let (_, shown) = page.split_once("```yaml\nroutes:\n").unwrap();
+    let shown = shown.split("```").next().unwrap();
+    let all = "                        - match: { prefix: / }\n";
+    let yaml = configuration("envoy/bootstrap.yaml");
+    assert!(yaml.contains(all));
+    let route: String = shown
+        .lines()
+        .map(|line| format!("{:22}{line}\n", ""))
+        .collect();
+    let yaml = yaml.replace(all, &(route + all));
+    for host in proxy::everywhere() {
+        let envoy = host.start_static(&yaml).await;
+        let mut caller = envoy.connect().await;
+        assert_eq!(caller.statuses(100, || get("/healthz")).await, [200; 100]);
+        let statuses = caller.statuses(1, || get("/")).await;
+        assert_eq!(statuses, [200]);
+        envoy.counted("rule.per-client.allowed", 1).await;
+    }
+}
+
 /// An alert on a metric that does not exist never fires.
 #[tokio::test]
 async fn alerts_are_on_metrics_that_exist() {

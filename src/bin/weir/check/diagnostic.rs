@@ -8,7 +8,7 @@ use weir::config::json::is_hidden;
 use super::source::{Position, Source};
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// The module refuses it.
     Error,
@@ -17,7 +17,7 @@ pub enum Severity {
 }
 
 /// One thing to say of a file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Diagnostic {
     /// An offset into the file's text.
     pub at: usize,

@@ -1,5 +1,7 @@
 //! What there is to say of a file.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -55,6 +57,9 @@ pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
     });
     let judged: Vec<_> = judged.collect();
     twice::warnings(&judged, &mut said);
+    // What several aliases stand for is told once.
+    let mut told = HashSet::new();
+    said.retain(|diagnostic| told.insert(diagnostic.clone()));
     said.sort_by_key(|diagnostic| diagnostic.at);
     said
 }

@@ -1,6 +1,6 @@
 //! Members of a carrier that are there more than once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use weir::config::json::shortened;
 
@@ -15,42 +15,26 @@ pub fn errors(document: Here<'_>, plugins: &[Plugin<'_>], said: &mut Vec<Diagnos
         Written::Values(here) => Some(here.at()),
         _ => None,
     });
-    let mut repeated = Repeated {
-        configurations: configurations.collect(),
-        told: BTreeMap::new(),
-    };
-    repeated.walk(document);
-    let errors = repeated.told.into_iter().map(|(at, name)| {
-        let name = shortened(name, 60);
-        let message = format!(
-            "{name} is there more than once: hosts take the last, or refuse the file; expected one"
-        );
-        Diagnostic::error(at, "", &message)
-    });
-    said.extend(errors);
+    walk(document, &configurations.collect(), said);
 }
 
-struct Repeated<'a> {
-    /// Where configurations stand, of which is told with paths what is repeated in them.
-    configurations: HashSet<usize>,
-    /// Names by where they stand: what several aliases stand for is told once.
-    told: BTreeMap<usize, &'a str>,
-}
-
-impl<'a> Repeated<'a> {
-    fn walk(&mut self, here: Here<'a>) {
-        let mut names = HashSet::new();
-        for (name, member) in here.members() {
-            // What YAML 1.1 merges into an object may be several.
-            if name != "<<" && !names.insert(name) {
-                self.told.insert(member.at(), name);
-            }
+/// `configurations` are where those stand of which is told with paths what is repeated in them.
+fn walk(here: Here<'_>, configurations: &HashSet<usize>, said: &mut Vec<Diagnostic>) {
+    let mut names = HashSet::new();
+    for (name, member) in here.members() {
+        // What YAML 1.1 merges into an object may be several.
+        if name != "<<" && !names.insert(name) {
+            let name = shortened(name, 60);
+            let message = format!(
+                "{name} is there more than once: hosts take the last, or refuse the file; expected one"
+            );
+            said.push(Diagnostic::error(member.at(), "", &message));
         }
-        let members = here.members().map(|(_, member)| member);
-        for part in members.chain(here.items()) {
-            if !self.configurations.contains(&part.at()) {
-                self.walk(part);
-            }
+    }
+    let members = here.members().map(|(_, member)| member);
+    for part in members.chain(here.items()) {
+        if !configurations.contains(&part.at()) {
+            walk(part, configurations, said);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Envoy: a bootstrap, a file of resources, or a listener or a filter inside anything else.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use weir::config::json::{Node, shortened};
 
@@ -34,28 +34,26 @@ pub fn plugins(document: Here<'_>) -> Vec<Plugin<'_>> {
     walk(document, outside, &mut found);
     // A plugin that is named so is judged whatever else the file has in it.
     if let Some(plugin) = found.iter_mut().max_by_key(|plugin| plugin.is_named) {
-        let mut refused = BTreeMap::new();
-        nowhere(document, &mut refused);
-        plugin.said.extend(refused.into_values());
+        nowhere(document, &mut plugin.said);
     }
     found
 }
 
-/// Finds every type that Envoy does not, since no host is before it, by where it stands: aliases may repeat it.
-fn nowhere(here: Here<'_>, refused: &mut BTreeMap<usize, Diagnostic>) {
+/// Adds every type that Envoy does not find, since no host is before it.
+fn nowhere(here: Here<'_>, said: &mut Vec<Diagnostic>) {
     if let Some(of) = here.member("@type")
         && let Some(url) = of.text()
         && url.rsplit_once('/').is_none_or(|(host, _)| host.is_empty())
     {
         let expected = shortened(&format!("type.googleapis.com/{}", name(url)), 120);
         let message = format!("{} is not allowed; expected {expected}", of.node);
-        refused.insert(of.at(), Diagnostic::error(of.at(), "", &message));
+        said.push(Diagnostic::error(of.at(), "", &message));
     }
     for (_, member) in here.members() {
-        nowhere(member, refused);
+        nowhere(member, said);
     }
     for item in here.items() {
-        nowhere(item, refused);
+        nowhere(item, said);
     }
 }
 

@@ -76,8 +76,14 @@ impl<'a> Here<'a> {
     /// The member of that name, or of the name that protobuf's JSON has for it: `vm_id` or `vmId`.
     pub fn member(self, name: &str) -> Option<Self> {
         let mut members = self.members();
-        let found = members.find(|(other, _)| *other == name || is_camel_case(other, name));
+        let found = members.find(|(other, _)| is_name(other, name));
         found.map(|(_, member)| member)
+    }
+
+    /// The member of that name, but for `null`, which hosts take for none.
+    pub fn given(self, name: &str) -> Option<Self> {
+        let member = self.member(name);
+        member.filter(|member| *member.node != Node::Null)
     }
 
     /// What these names lead to, one after the other.
@@ -122,7 +128,11 @@ impl<'a> Here<'a> {
     }
 }
 
-/// Whether `other` is `name`, which has underscores, in camel case.
+/// Whether `other` is `name`, which has underscores, or that in camel case.
+pub fn is_name(other: &str, name: &str) -> bool {
+    other == name || is_camel_case(other, name)
+}
+
 fn is_camel_case(other: &str, name: &str) -> bool {
     let words = name.split('_').enumerate();
     let camel = words.flat_map(|(place, word)| {

@@ -2,9 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use weir::config::json::Node;
-
-use super::message::{WASM, config, typed};
+use super::message::{WASM, config, is_true, seconds, typed};
 use crate::check::tree::Here;
 
 pub const MANAGER: &str =
@@ -122,14 +120,7 @@ fn overrides<'a>(here: Here<'a>, names: &mut HashSet<&'a str>) {
     }
 }
 
-/// Whether Envoy reads it as true: `yes` and `on` are so too, by the YAML that it reads, and the text in quotes.
-fn is_true(here: Here<'_>) -> bool {
-    let is_word = |text: &str| ["true", "yes", "on", "y"].contains(&&*text.to_ascii_lowercase());
-    *here.node == Node::Bool(true) || here.text().is_some_and(is_word)
-}
-
 /// Whether it is a duration that ends.
 fn is_time(here: Here<'_>) -> bool {
-    let number = here.text().and_then(|text| text.strip_suffix('s'));
-    number.is_some_and(|number| number.parse::<f64>().is_ok_and(|seconds| seconds > 0.0))
+    seconds(here).is_some_and(|seconds| seconds > 0.0)
 }

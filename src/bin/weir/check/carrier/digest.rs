@@ -1,7 +1,5 @@
 //! The digest that a proxy holds what it fetches to.
 
-use weir::config::json::Node;
-
 use crate::check::diagnostic::Diagnostic;
 use crate::check::tree::Here;
 
@@ -17,9 +15,8 @@ pub enum Digest {
 /// Refuses what is the digest of nothing. Envoy compares the text of both, and tells nobody that they differ: it fetches
 /// the module, and never opens the listener.
 pub fn refused(from: Here<'_>, digest: Digest) -> Option<Diagnostic> {
-    let given = from.member("sha256");
-    let given = given.filter(|given| *given.node != Node::Null && given.text() != Some(""));
-    match given {
+    let given = from.given("sha256");
+    match given.filter(|given| given.text() != Some("")) {
         None if digest == Digest::Optional => None,
         None => Some(Diagnostic::error(from.at(), "", MISSING)),
         Some(given) if given.text().is_some_and(is_digest) => None,

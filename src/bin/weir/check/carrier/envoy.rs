@@ -6,8 +6,8 @@ use weir::config::json::{Node, shortened};
 
 use super::connection_manager::{ConnectionManager, MANAGER};
 use super::digest::{self, Digest};
-use super::message::{WASM, config, name, typed};
-use super::{Environment, Plugin, Written};
+use super::message::{WASM, config, is_true, name, typed};
+use super::{Environment, Plugin, Written, fields};
 use crate::check::diagnostic::Diagnostic;
 use crate::check::tree::Here;
 
@@ -125,22 +125,24 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
         of_vm(&["code", "remote", "http_uri", "uri"]),
     ];
     let mut said = Vec::new();
-    let vm_id = of_vm(&["vm_id"]).unwrap_or_default();
-    if vm_id.is_empty() {
+    fields::refused(filter, &mut said);
+    let vm_id = vm.and_then(|vm| vm.given("vm_id"));
+    if vm_id.is_none_or(|vm_id| vm_id.text() == Some("")) {
         let message =
             "vm_id is blank: every such filter counts in one namespace, whatever it is; name one";
         let at = vm.unwrap_or(config).at();
         said.push(Diagnostic::warning(at, "", message));
     }
     said.extend(policy(config));
-    let remote = vm.and_then(|vm| vm.path(&["code", "remote"]));
+    let code = vm.and_then(|vm| vm.member("code"));
+    let remote = code.and_then(|code| code.given("remote"));
     said.extend(remote.and_then(|remote| digest::refused(remote, Digest::Required)));
     Plugin {
         environment: environment(vm),
         said,
         manager: outside.manager,
         clusters: outside.clusters,
-        vm_id,
+        vm_id: vm_id.and_then(Here::text).unwrap_or_default(),
         ..Plugin::new(config, &names, written(config))
     }
 }
@@ -148,7 +150,8 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
 /// What becomes of a filter after a crash of its VM, in the order of their numbers.
 const POLICIES: [&str; 4] = ["UNSPECIFIED", "FAIL_RELOAD", "FAIL_CLOSED", "FAIL_OPEN"];
 
-/// Refuses a policy that is none; protobuf's JSON takes names in any case, and numbers.
+/// Refuses a policy that is none, or has what it replaced beside it; protobuf's JSON takes names in any case, and
+/// numbers.
 fn policy(config: Here<'_>) -> Option<Diagnostic> {
     let policy = config.member("failure_policy");
     let number = match policy.map(|policy| policy.node) {
@@ -162,14 +165,19 @@ fn policy(config: Here<'_>) -> Option<Diagnostic> {
         Some(_) => None,
     };
     let known = number.and_then(|number| POLICIES.get(number));
-    match (known, policy) {
-        (Some(&"FAIL_RELOAD"), _) => None,
-        (None, Some(policy)) => {
+    let opens = config.member("fail_open").filter(|open| is_true(*open));
+    match (known, policy, opens) {
+        (None, Some(policy), _) => {
             let found = policy.node;
             let message =
                 format!("{found} is not allowed; expected FAIL_RELOAD, FAIL_CLOSED or FAIL_OPEN");
             Some(Diagnostic::error(policy.at(), "", &message))
         }
+        (Some(&known), _, Some(open)) if known != "UNSPECIFIED" => {
+            let message = "true is not allowed beside a failure_policy; expected only that";
+            Some(Diagnostic::error(open.at(), "", message))
+        }
+        (Some(&"FAIL_RELOAD"), _, _) => None,
         _ => {
             let message = "failure_policy is not FAIL_RELOAD: after a crash a worker \
                            refuses every request, or limits none, until Envoy restarts";

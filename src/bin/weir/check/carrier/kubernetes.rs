@@ -1,8 +1,6 @@
 //! Kubernetes: an Istio WasmPlugin, an Envoy Gateway EnvoyExtensionPolicy, a list of objects, and whatever has a
 //! filter of Envoy in it.
 
-use weir::config::json::Node;
-
 use super::digest::{self, Digest};
 use super::{Environment, Plugin, Written, envoy};
 use crate::check::diagnostic::Diagnostic;
@@ -54,9 +52,8 @@ fn wasm_plugin(object: Here<'_>) -> Plugin<'_> {
 
 /// Refuses a strategy that the API server does.
 fn strategy(spec: Here<'_>) -> Option<Diagnostic> {
-    let strategy = spec.member("failStrategy");
-    let given = strategy.filter(|strategy| *strategy.node != Node::Null);
-    match (given, given.and_then(Here::text)) {
+    let strategy = spec.given("failStrategy");
+    match (strategy, strategy.and_then(Here::text)) {
         (_, Some("FAIL_RELOAD")) => None,
         (None, _) | (_, Some("FAIL_CLOSE" | "FAIL_OPEN")) => {
             let message = "failStrategy is not FAIL_RELOAD: after a crash a worker \

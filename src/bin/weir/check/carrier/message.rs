@@ -1,4 +1,6 @@
-//! Messages of Envoy in a file: what type each is of.
+//! Messages of Envoy in a file: what type each is of, and how some of their fields are read.
+
+use weir::config::json::Node;
 
 use crate::check::tree::Here;
 
@@ -22,4 +24,25 @@ pub fn typed(here: Here<'_>) -> Option<(&str, Here<'_>)> {
 /// What a Wasm filter says of its plugin.
 pub fn config(filter: Here<'_>) -> Here<'_> {
     filter.member("config").unwrap_or(filter)
+}
+
+/// Whether Envoy reads it as true: `yes` and `on` are so too, by the YAML that it reads, and the text in quotes.
+pub fn is_true(here: Here<'_>) -> bool {
+    *here.node == Node::Bool(true) || is_word(here, &["true", "yes", "on", "y"])
+}
+
+/// Whether Envoy reads it as true or as false.
+pub fn is_flag(here: Here<'_>) -> bool {
+    let is_false = *here.node == Node::Bool(false) || is_word(here, &["false", "no", "off", "n"]);
+    is_false || is_true(here)
+}
+
+fn is_word(here: Here<'_>, words: &[&str]) -> bool {
+    let lower = here.text().map(str::to_ascii_lowercase);
+    lower.is_some_and(|lower| words.contains(&lower.as_str()))
+}
+
+/// The seconds of a duration.
+pub fn seconds(here: Here<'_>) -> Option<f64> {
+    here.text()?.strip_suffix('s')?.parse().ok()
 }

@@ -3,6 +3,7 @@
 mod connection_manager;
 mod digest;
 mod envoy;
+mod fields;
 mod kong;
 mod kubernetes;
 mod message;

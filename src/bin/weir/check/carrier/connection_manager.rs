@@ -50,18 +50,24 @@ impl<'a> ConnectionManager<'a> {
             !filter.member("disabled").is_some_and(is_true)
                 && !filter.text_at(&["name"]).is_some_and(is_overridden)
         });
-        enabled.filter_map(wasm)
+        enabled.filter_map(|filter| wasm(filter.member("typed_config")?))
     }
 
     /// Where the Wasm plugins stand that Envoy refuses for their place in the chain, and what is wrong with it.
     pub fn misplaced(self) -> HashMap<usize, &'static str> {
-        let is_router = |filter: &Here<'_>| {
-            let message = filter.member("typed_config").and_then(typed);
+        // What is discovered is of the type of what stands for it until then.
+        let configured = |filter: Here<'a>| {
+            let until = || filter.path(&["config_discovery", "default_config"]);
+            filter.member("typed_config").or_else(until)
+        };
+        let plugin = |filter| configured(filter).and_then(wasm);
+        let is_router = |filter| {
+            let message = configured(filter).and_then(typed);
             message.is_some_and(|(of, _)| of == ROUTER)
         };
-        let behind = self.filters().skip_while(|filter| !is_router(filter));
-        let behind = behind.filter_map(wasm).map(|at| (at, BEHIND));
-        let last = self.filters().last().and_then(wasm);
+        let behind = self.filters().skip_while(|filter| !is_router(*filter));
+        let behind = behind.filter_map(plugin).map(|at| (at, BEHIND));
+        let last = self.filters().last().and_then(plugin);
         last.map(|at| (at, LAST))
             .into_iter()
             .chain(behind)
@@ -104,9 +110,9 @@ impl<'a> ConnectionManager<'a> {
     }
 }
 
-/// Where the Wasm plugin of a filter stands.
-fn wasm(filter: Here<'_>) -> Option<usize> {
-    let (of, message) = typed(filter.member("typed_config")?)?;
+/// Where the plugin stands, if that is what a filter is configured to be.
+fn wasm(configured: Here<'_>) -> Option<usize> {
+    let (of, message) = typed(configured)?;
     (of == WASM).then(|| config(message).at())
 }
 

@@ -199,10 +199,17 @@ fn patterns(here: Here<'_>, said: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether it says where in a path it begins or ends.
+/// Whether it says where in a path it begins or ends, or takes whatever is around it.
 fn is_anchored(regex: &str) -> bool {
-    let is_begin = |(at, _)| !regex.get(..at).is_some_and(|before| before.ends_with('['));
-    regex.ends_with('$') || regex.match_indices('^').any(is_begin)
+    let is_anchor = |(at, _)| {
+        let before = regex.get(..at);
+        before.is_some_and(|before| !before.ends_with(['[', '\\']))
+    };
+    // All paths begin with it.
+    let begin = regex.strip_prefix('/').unwrap_or(regex);
+    (begin.starts_with(".*") && regex.ends_with(".*"))
+        || ["\\A", "\\z"].iter().any(|anchor| regex.contains(anchor))
+        || regex.match_indices(['^', '$']).any(is_anchor)
 }
 
 /// What Kong tells no filter.

@@ -16,7 +16,7 @@ mod unwise;
 mod yaml;
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -37,11 +37,12 @@ pub fn run(arguments: &Check) -> io::Result<ExitCode> {
             Err(error) => complain(&error),
         }
     }
-    let out = &mut anstream::stdout().lock();
+    let out = &mut io::BufWriter::new(anstream::stdout().lock());
     match arguments.format {
         Format::Text => diagnostic::text(&files, out)?,
         Format::Json => diagnostic::json(&files, out)?,
     }
+    out.flush()?;
     if files.len() < arguments.files.len() {
         return Ok(ExitCode::from(CANNOT_TELL));
     }

@@ -208,7 +208,10 @@ fn environment(vm: Option<Here<'_>>) -> Environment {
     let mut environment = Environment::default();
     let variables = vm.and_then(|vm| vm.member("environment_variables"));
     let of = |name| variables.and_then(|variables| variables.member(name));
-    for name in of("host_env_keys").into_iter().flat_map(Here::items) {
+    let keys = of("host_env_keys");
+    // Envoy takes what stands alone for a list of it.
+    let alone = keys.filter(|keys| keys.text().is_some());
+    for name in keys.into_iter().flat_map(Here::items).chain(alone) {
         environment.add_from_host(name);
     }
     // Of one that is there twice is told as of any member.

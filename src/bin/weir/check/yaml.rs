@@ -15,8 +15,8 @@ use super::tree::{Spot, Tree, Unreadable};
 /// a few lines of them could stand for more than memory holds.
 const MAX_VALUES: usize = 1_000_000;
 
-/// So many bytes of a text that is kept or stood for count as a value.
-const BYTES_OF_VALUE: usize = 64;
+/// So many bytes of a text that is kept or stood for count as a value: one may be a configuration, judged at each alias.
+const BYTES_OF_VALUE: usize = 8;
 
 /// Reads all documents of a file.
 ///

@@ -58,7 +58,7 @@ fn strategy(spec: Here<'_>) -> Option<Diagnostic> {
         (None, _) | (_, Some("FAIL_CLOSE" | "FAIL_OPEN")) => {
             let message = "failStrategy is not FAIL_RELOAD: after a crash a worker \
                            refuses every request, or limits none, until the proxy restarts";
-            let at = strategy.unwrap_or(spec).at();
+            let at = spec.member("failStrategy").unwrap_or(spec).at();
             Some(Diagnostic::warning(at, "", message))
         }
         (Some(strategy), _) => {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::message::{WASM, config, is_true, seconds, typed};
+use super::message::{WASM, config, is_time, is_true, typed};
 use crate::check::tree::Here;
 
 pub const MANAGER: &str =
@@ -124,9 +124,4 @@ fn overrides<'a>(here: Here<'a>, names: &mut HashSet<&'a str>) {
     for part in members.chain(here.items()) {
         overrides(part, names);
     }
-}
-
-/// Whether it is a duration that ends.
-fn is_time(here: Here<'_>) -> bool {
-    seconds(here).is_some_and(|seconds| seconds > 0.0)
 }

@@ -4,7 +4,7 @@ use weir::config::check::nearest;
 use weir::config::json::{Node, shortened};
 
 use super::is_read_as_text;
-use super::message::{is_flag, seconds};
+use super::message::{is_duration, is_flag};
 use crate::check::diagnostic::Diagnostic;
 use crate::check::tree::{Here, is_name};
 
@@ -162,7 +162,7 @@ fn value(here: Here<'_>, holds: &Holds, said: &mut Vec<Diagnostic>) {
         Text if is_read_as_text(here.node) => return,
         Runtime if here.text().is_some_and(is_runtime) => return,
         Flag if is_flag(here) => return,
-        Duration if seconds(here).is_some() => return,
+        Duration if is_duration(here) => return,
         Anything => return,
         Message(_) => "an object",
         Text => "text, in quotes",

@@ -9,7 +9,7 @@ use super::digest::{self, Digest};
 use super::message::{WASM, config, is_true, name, typed};
 use super::{Environment, Plugin, Written, fields};
 use crate::check::diagnostic::Diagnostic;
-use crate::check::tree::Here;
+use crate::check::tree::{Here, is_name};
 
 /// What a file of Envoy has at its top.
 pub const MEMBERS: &[&str] = &[
@@ -30,6 +30,7 @@ pub fn plugins(document: Here<'_>) -> Vec<Plugin<'_>> {
         name: None,
         manager: None,
         clusters: clusters(document),
+        is_route: false,
     };
     walk(document, outside, &mut found);
     // A plugin that is named so is judged whatever else the file has in it.
@@ -64,7 +65,12 @@ struct Outside<'a> {
     name: Option<&'a str>,
     manager: Option<ConnectionManager<'a>>,
     clusters: Option<Here<'a>>,
+    /// Whether a route, or what is around routes, configures the filters in it.
+    is_route: bool,
 }
+
+const OF_ROUTE: &str = "the filter is configured for a route, which Envoy refuses; expected it in \"http_filters\" alone, \
+                        with a rule that matches what the route does";
 
 /// All clusters of the Envoy that runs a bootstrap; `None` where some may come from elsewhere.
 fn clusters(document: Here<'_>) -> Option<Here<'_>> {
@@ -92,8 +98,20 @@ fn walk<'a>(here: Here<'a>, outside: Outside<'a>, found: &mut Vec<Plugin<'a>>) {
             return;
         }
     }
-    for (_, member) in here.members() {
-        walk(member, outside, found);
+    for (name, member) in here.members() {
+        if is_name(name, "typed_per_filter_config") {
+            for (name, filter) in member.members() {
+                let outside = Outside {
+                    name: Some(name),
+                    // In a FilterConfig it may be disabled or optional.
+                    is_route: typed(filter).is_some_and(|(of, _)| of == WASM),
+                    ..outside
+                };
+                walk(filter, outside, found);
+            }
+        } else {
+            walk(member, outside, found);
+        }
     }
     for item in here.items() {
         walk(item, outside, found);
@@ -125,6 +143,9 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
         of_vm(&["code", "remote", "http_uri", "uri"]),
     ];
     let mut said = Vec::new();
+    if outside.is_route {
+        said.push(Diagnostic::error(config.at(), "", OF_ROUTE));
+    }
     fields::refused(filter, &mut said);
     let vm_id = vm.and_then(|vm| vm.given("vm_id"));
     if vm_id.is_none_or(|vm_id| vm_id.text() == Some("")) {

@@ -2,7 +2,7 @@
 
 use weir::plan::{Match, PathForm, Rule};
 
-/// Comparisons of methods and paths that a file's rules are worth: a thousand rules of two paths each need fewer, and
+/// Comparisons of methods and paths that a configuration's rules are worth: a thousand rules of two paths each need fewer, and
 /// half as many of a hundred each would need billions.
 const MAX_COMPARISONS: usize = 5_000_000;
 

@@ -10,7 +10,7 @@ use super::source::{Position, Source};
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Severity {
-    /// The module refuses it.
+    /// The module refuses it, or the host.
     Error,
     /// It is allowed, and seldom what was meant.
     Warning,

@@ -7,6 +7,7 @@ mod dialect;
 mod embedded;
 mod json;
 mod judge;
+mod patterns;
 mod repeated;
 mod slip;
 mod source;

@@ -7,6 +7,7 @@ use weir::plan::{AddressSource, KeyPart, KeySource, OnMissingKey, Plan, Rule};
 use super::carrier::{ConnectionManager, Plugin};
 use super::cover::Comparisons;
 use super::diagnostic::Diagnostic;
+use super::patterns;
 use super::tree::Here;
 
 /// Adds what is unwise about the configuration of a plugin. `here` is where it stands.
@@ -22,7 +23,7 @@ pub fn warnings(plan: &Plan, here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec
         let at = here.member("limiter").unwrap_or(here).at();
         said.push(Diagnostic::warning(at, "limiter", UNASKED));
     }
-    patterns(here, said);
+    patterns::warnings(here, said);
     addresses(plan, here, plugin.manager, said);
     if let Some(manager) = plugin.manager
         && plan.rules.iter().any(|rule| rule.global.is_some())
@@ -86,8 +87,6 @@ const UNASKED: &str = "no rule has \"global\", so it is not asked: each proxy co
 
 const ROUTELESS: &str = "Kong has no routes for filters, so \"route\" is always missing; \
                          put a filter chain of its own on each route";
-
-const FLOATING: &str = "found anywhere in a path, where Envoy's own takes the whole; begin it with ^, or end it with $";
 
 const BELIEVED: &str =
     "use_remote_address is not true: a client chooses its address by sending X-Forwarded-For";
@@ -175,41 +174,6 @@ fn rule_at(here: Here<'_>, place: usize) -> Here<'_> {
     let rules = here.member("rules");
     let rule = rules.and_then(|rules| rules.items().nth(place));
     rule.unwrap_or(here)
-}
-
-/// Regular expressions that are taken for whole paths, as Envoy's own are.
-fn patterns(here: Here<'_>, said: &mut Vec<Diagnostic>) {
-    let rules = here.member("rules").into_iter().flat_map(Here::items);
-    for (place, rule) in rules.enumerate() {
-        let Some(written) = rule.path(&["match", "path"]) else {
-            continue;
-        };
-        let path = format!("rules[{place}].match.path");
-        let alone = written.member("regex").map(|regex| (path.clone(), regex));
-        let listed = written.items().enumerate().filter_map(|(at, pattern)| {
-            let regex = pattern.member("regex")?;
-            Some((format!("{path}[{at}]"), regex))
-        });
-        for (path, regex) in alone.into_iter().chain(listed) {
-            if !regex.text().is_some_and(is_anchored) {
-                let path = format!("{path}.regex");
-                said.push(Diagnostic::warning(regex.at(), &path, FLOATING));
-            }
-        }
-    }
-}
-
-/// Whether it says where in a path it begins or ends, or takes whatever is around it.
-fn is_anchored(regex: &str) -> bool {
-    let is_anchor = |(at, _)| {
-        let before = regex.get(..at);
-        before.is_some_and(|before| !before.ends_with(['[', '\\']))
-    };
-    // All paths begin with it.
-    let begin = regex.strip_prefix('/').unwrap_or(regex);
-    (begin.starts_with(".*") && regex.ends_with(".*"))
-        || ["\\A", "\\z"].iter().any(|anchor| regex.contains(anchor))
-        || regex.match_indices(['^', '$']).any(is_anchor)
 }
 
 /// What Kong tells no filter.

@@ -2,8 +2,8 @@
 
 use weir::plan::{Match, PathForm, Rule};
 
-/// Comparisons of methods and paths that a configuration's rules are worth: a thousand rules of two paths each need fewer, and
-/// half as many of a hundred each would need billions.
+/// Comparisons of methods and paths that a configuration's rules are worth: a thousand rules of two paths each need
+/// fewer, and half as many of a hundred each would need billions.
 const MAX_COMPARISONS: usize = 5_000_000;
 
 /// What is left of those comparisons.

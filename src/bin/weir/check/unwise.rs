@@ -1,10 +1,9 @@
 //! What is allowed, and seldom what was meant.
 
 use weir::config::check::Variable;
-use weir::config::json::shortened;
 use weir::plan::{AddressSource, KeyPart, KeySource, OnMissingKey, Plan, Rule};
 
-use super::carrier::{ConnectionManager, Plugin};
+use super::carrier::{Clusters, ConnectionManager, Plugin};
 use super::cover::Comparisons;
 use super::diagnostic::Diagnostic;
 use super::patterns;
@@ -190,46 +189,19 @@ fn routes(plan: &Plan, here: Here<'_>, said: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The most clusters that a message names.
-const MAX_NAMED: usize = 8;
-
 /// A service that is none of all the clusters that its Envoy has.
 fn cluster(
     plan: &Plan,
     here: Here<'_>,
-    clusters: Here<'_>,
+    clusters: Clusters<'_>,
     plugin: &Plugin<'_>,
 ) -> Option<Diagnostic> {
     let service = plan.service.as_ref()?;
     let cluster = here.path(&["limiter", "cluster"])?;
     let variable = cluster.text_at(&["env"]);
     let is_known = variable.is_none_or(|name| plugin.environment.get(name) != Variable::Unknown);
-    let names = || {
-        clusters
-            .items()
-            .filter_map(|cluster| cluster.text_at(&["name"]))
-    };
-    if !is_known || names().any(|name| name == &*service.cluster) {
-        return None;
-    }
-    let mut known: Vec<_> = names()
-        .take(MAX_NAMED)
-        .map(|name| shortened(name, 60))
-        .collect();
-    if names().count() > MAX_NAMED {
-        known.push("…".to_owned());
-    }
-    let expected = match known.as_slice() {
-        [] => "it has none".to_owned(),
-        [known] => format!("expected {known}"),
-        known => format!("expected one of {}", known.join(", ")),
-    };
-    let message = format!("{} is no cluster of this Envoy; {expected}", cluster.node);
-    Some(Diagnostic::warning(
-        cluster.at(),
-        "limiter.cluster",
-        &message,
-    ))
+    let unknown = || clusters.unknown(&service.cluster, cluster, "limiter.cluster");
+    is_known.then(unknown).flatten()
 }
 
 /// Whose word is taken for an address.

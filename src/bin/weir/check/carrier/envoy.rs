@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use weir::config::json::{Node, shortened};
 
+use super::clusters::Clusters;
 use super::connection_manager::{ConnectionManager, MANAGER};
 use super::digest::{self, Digest};
 use super::message::{WASM, config, is_true, name, typed};
@@ -29,7 +30,7 @@ pub fn plugins(document: Here<'_>) -> Vec<Plugin<'_>> {
     let outside = Outside {
         name: None,
         manager: None,
-        clusters: clusters(document),
+        clusters: Clusters::of(document),
         is_route: false,
     };
     walk(document, outside, &mut found);
@@ -64,22 +65,13 @@ struct Outside<'a> {
     /// The name of the innermost thing that has one.
     name: Option<&'a str>,
     manager: Option<ConnectionManager<'a>>,
-    clusters: Option<Here<'a>>,
+    clusters: Option<Clusters<'a>>,
     /// Whether a route, or what is around routes, configures the filters in it.
     is_route: bool,
 }
 
 const OF_ROUTE: &str = "the filter is configured for a route, which Envoy refuses; expected it in \"http_filters\" alone, \
                         with a rule that matches what the route does";
-
-/// All clusters of the Envoy that runs a bootstrap; `None` where some may come from elsewhere.
-fn clusters(document: Here<'_>) -> Option<Here<'_>> {
-    let dynamic = document.member("dynamic_resources");
-    let is_told = |name| dynamic.is_some_and(|dynamic| dynamic.member(name).is_some());
-    let are_told = is_told("cds_config") || is_told("cds_resources_locator");
-    let clusters = document.path(&["static_resources", "clusters"]);
-    clusters.filter(|_| !are_told)
-}
 
 fn walk<'a>(here: Here<'a>, outside: Outside<'a>, found: &mut Vec<Plugin<'a>>) {
     let mut outside = Outside {
@@ -157,7 +149,12 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
     said.extend(policy(config));
     let code = vm.and_then(|vm| vm.member("code"));
     let remote = code.and_then(|code| code.given("remote"));
-    said.extend(remote.and_then(|remote| digest::refused(remote, Digest::Required)));
+    said.extend(remote.and_then(|remote| digest::judged(remote, Digest::Required)));
+    let from = remote.and_then(|remote| remote.path(&["http_uri", "cluster"]));
+    if let (Some(from), Some(clusters)) = (from, outside.clusters) {
+        let name = from.text().unwrap_or_default();
+        said.extend(clusters.unknown(name, from, ""));
+    }
     Plugin {
         environment: environment(vm),
         said,

@@ -52,6 +52,14 @@ fn plugin(filter: Here<'_>) -> Plugin<'_> {
         Some(config) => Written::Values(config),
     };
     let name = filter.member("name");
+    let is_file = |name: &Here<'_>| name.text().is_some_and(|name| name.ends_with(".wasm"));
+    let file = name.filter(is_file).map(|name| {
+        let message = format!(
+            "{} is no name of a filter: Kong calls one as its file is called, without .wasm",
+            name.node
+        );
+        Diagnostic::warning(name.at(), "", &message)
+    });
     let hyphened = name.filter(|name| name.text().is_some_and(|name| name.contains('-')));
     let said = hyphened.map(|name| {
         let message = format!(
@@ -64,7 +72,7 @@ fn plugin(filter: Here<'_>) -> Plugin<'_> {
     Plugin {
         is_on_kong: true,
         environment: Environment::unknown(),
-        said: said.into_iter().collect(),
+        said: file.into_iter().chain(said).collect(),
         ..Plugin::new(filter, &[filter.text_at(&["name"])], written)
     }
 }

@@ -26,7 +26,7 @@ pub fn plugins(object: Here<'_>) -> Vec<Plugin<'_>> {
 /// Istio hands on `pluginConfig` as the text of a document.
 fn wasm_plugin(object: Here<'_>) -> Plugin<'_> {
     let spec = object.member("spec").unwrap_or(object);
-    let of_module = digest::refused(spec, Digest::Optional);
+    let of_module = digest::judged(spec, Digest::Optional);
     let said = strategy(spec).into_iter().chain(of_module).collect();
     let mut environment = Environment::default();
     let variables = spec.path(&["vmConfig", "env"]);
@@ -86,7 +86,7 @@ fn extension<'a>(policy: Here<'a>, wasm: Here<'a>) -> Plugin<'a> {
     ];
     let sources = [&["code", "image"], &["code", "http"]];
     let fetched = sources.into_iter().filter_map(|source| wasm.path(source));
-    let refused = fetched.filter_map(|source| digest::refused(source, Digest::Optional));
+    let refused = fetched.filter_map(|source| digest::judged(source, Digest::Optional));
     let absent = Written::Absent(wasm, "config");
     let written = wasm.member("config").map_or(absent, Written::Values);
     Plugin {

@@ -1,5 +1,6 @@
 //! Where in other files a configuration of Weir stands.
 
+mod clusters;
 mod connection_manager;
 mod digest;
 mod envoy;
@@ -16,6 +17,7 @@ use weir::config::json::{Node, shortened};
 use super::diagnostic::Diagnostic;
 use super::tree::Here;
 
+pub use self::clusters::Clusters;
 pub use self::connection_manager::ConnectionManager;
 
 /// A filter or plugin in a file, and what it says of itself.
@@ -33,7 +35,7 @@ pub struct Plugin<'a> {
     /// The connection manager of the filter, where that is in the file.
     pub manager: Option<ConnectionManager<'a>>,
     /// The clusters of its proxy, where all of them are in the file.
-    pub clusters: Option<Here<'a>>,
+    pub clusters: Option<Clusters<'a>>,
     /// The VM whose counters it shares.
     pub vm_id: &'a str,
     /// Where the chain of filters stands that runs it for every request.
@@ -123,11 +125,15 @@ impl Environment {
 
     /// Adds a variable; one without a value has it from where the proxy runs, or none that is known.
     fn add(&mut self, name: &str, value: Option<Here<'_>>, at: usize) {
-        if let Some(value) = value.filter(|value| !is_read_as_text(value.node)) {
-            self.refuse(value);
-        }
-        let value = value.and_then(Here::text);
-        let variable = value.map_or(Variable::Unknown, |value| Variable::Set(value.to_owned()));
+        let variable = match value.map(|value| (value, value.node)) {
+            Some((_, Node::String(text))) => Variable::Set(text.clone()),
+            Some((value, node)) if !is_read_as_text(node) => {
+                self.refuse(value);
+                // As it would be in quotes, so that the same is not told twice.
+                Variable::Set(node.to_string())
+            }
+            _ => Variable::Unknown,
+        };
         if self.variables.insert(name.to_owned(), variable).is_some() {
             let name = shortened(name, 60);
             let message =

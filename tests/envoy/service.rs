@@ -1,24 +1,23 @@
 //! A real rate limit service: envoyproxy/ratelimit in front of a Redis of its own.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 use crate::client::{Connection, get};
 use crate::process::{Process, until_ready};
 use crate::proxy::{pinned, repository};
-
-/// How often to begin anew with other ports.
-const ATTEMPTS: usize = 10;
 
 /// The service, its store, and where it listens. Both are killed when it is dropped, a panic included.
 pub struct Service {
     redis: Process,
     server: Process,
     dir: TempDir,
+    _ports: [TcpSocket; 4],
     pub address: SocketAddr,
     /// Where it speaks gRPC, as Envoy's own filter does.
     #[allow(dead_code, reason = "the benches use it")]
@@ -28,24 +27,17 @@ pub struct Service {
 impl Service {
     /// A service with this configuration (YAML of its own kind), once it answers.
     pub async fn start(limits: &str) -> Self {
-        for _ in 0..ATTEMPTS {
-            if let Some(service) = Self::attempt(limits).await {
-                return service;
-            }
-        }
-        panic!("the rate limit service ended {ATTEMPTS} times before it answered");
-    }
-
-    /// `None` when it ended before it answered, as it does where somebody else takes one of its ports first.
-    async fn attempt(limits: &str) -> Option<Self> {
         let dir = TempDir::new().unwrap();
         let folder = dir.path().join("ratelimit/config");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("limits.yaml"), limits).unwrap();
-        let ports @ [store, address, grpc, _] = free_ports();
+        let held = [(); 4].map(|()| held_port());
+        let ports @ [store, address, grpc, _] =
+            held.each_ref().map(|held| held.local_addr().unwrap());
         let mut redis = Process::start(&mut redis_at(store), "redis-server");
         let ready = async || TcpStream::connect(store).ok().map(drop);
-        until_ready([&mut redis], "Redis", ready).await?;
+        let answers = until_ready([&mut redis], "Redis", ready).await;
+        answers.expect("Redis goes on");
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let mut server = ratelimit_at(ports, &dir);
         server.stdout(log.try_clone().unwrap()).stderr(log);
@@ -53,6 +45,7 @@ impl Service {
             redis,
             server: Process::start(&mut server, "ratelimit"),
             dir,
+            _ports: held,
             address,
             grpc,
         };
@@ -66,8 +59,9 @@ impl Service {
             (health.await.ok()?.status == 200).then_some(())
         };
         let both = [&mut service.redis, &mut service.server];
-        until_ready(both, "the rate limit service", ready).await?;
-        Some(service)
+        let answers = until_ready(both, "the rate limit service", ready).await;
+        answers.expect("the rate limit service goes on");
+        service
     }
 
     /// Ends the service; its store goes on.
@@ -142,8 +136,14 @@ fn binary() -> PathBuf {
     std::env::var_os("WEIR_RATELIMIT").map_or_else(installed, PathBuf::from)
 }
 
-/// Ports that nobody uses now; all different.
-fn free_ports() -> [SocketAddr; 4] {
-    let held = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap())
+/// A port that nobody else is given while this lives, also when nobody listens there any more.
+///
+/// Two rate limit services that listen on one port share what arrives there, and neither says so.
+fn held_port() -> TcpSocket {
+    let held = TcpSocket::new_v4().unwrap();
+    // Without these nobody could listen there beside it.
+    held.set_reuseaddr(true).unwrap();
+    held.set_reuseport(true).unwrap();
+    held.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    held
 }

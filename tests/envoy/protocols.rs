@@ -23,7 +23,8 @@ async fn http1_and_http2_share_a_counter() {
         for refused in [http1.send(get("/")).await, http2.send(get("/")).await] {
             assert_eq!(refused.status, 429);
             assert_eq!(refused.json()["status"], 429);
-            assert_eq!(refused.number("retry-after"), 1800);
+            // Rounded up from what is left of it; a second passes now and then.
+            assert!((1740..=1800).contains(&refused.number("retry-after")));
         }
     }
 }

@@ -94,7 +94,8 @@ async fn a_raised_limit_applies_at_once() {
             caller.statuses(5, || get("/")).await,
             [200, 200, 200, 200, 429]
         );
-        assert_eq!(caller.send(get("/")).await.number("retry-after"), 3600);
+        let wait = caller.send(get("/")).await.number("retry-after");
+        assert!((3540..=3600).contains(&wait), "{wait} s");
 
         envoy.reload(&limit(3600)).await;
         let mut caller = envoy.connect().await;

@@ -26,7 +26,7 @@ descriptors:
 fn per_tenant(on_error: &str) -> Value {
     json!({
         "limiter": { "engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 2, "on_error": on_error,
-            "timeout": "10s", "max_wait": "10s" },
+            "timeout": "60s", "max_wait": "60s" },
         "rules": [
             {
                 "name": "per-tenant",

@@ -39,7 +39,7 @@ async fn no_window_admits_more_than_its_quota() {
         let service = Service::start(LIMITS).await;
         let filter = json!({
             "limiter": { "engine": "envoy_ratelimit", "cluster": "ratelimit", "proxies": 2, "on_error": "deny",
-                "timeout": "10s", "max_wait": "10s" },
+                "timeout": "60s", "max_wait": "60s" },
             "rules": [{
                 "name": "per-tenant",
                 "key": [{ "header": "x-tenant", "as": "tenant" }],

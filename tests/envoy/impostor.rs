@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -186,14 +186,16 @@ impl State {
     }
 }
 
+/// A day that began with the first status: the clock's may end while a test runs.
+static DAY: LazyLock<Instant> = LazyLock::new(|| Instant::now() + Duration::from_hours(24));
+
 /// A status as the service writes it: it leaves out what is zero.
 fn status(quota: u64, left: Option<u64>) -> Value {
-    const DAY: u64 = 86_400;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let reset = DAY.saturating_duration_since(Instant::now()).as_secs();
     let mut status = json!({
         "code": if left.is_some() { "OK" } else { "OVER_LIMIT" },
         "currentLimit": { "requestsPerUnit": quota, "unit": "DAY" },
-        "durationUntilReset": format!("{}s", DAY - now.as_secs() % DAY),
+        "durationUntilReset": format!("{reset}s"),
     });
     if let Some(left @ 1..) = left {
         status["limitRemaining"] = left.into();

@@ -4,13 +4,17 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
 use crate::client::{Connection, get};
 use crate::process::{Process, until_ready};
-use crate::proxy::{pinned, repository};
+use crate::proxy::{pinned, repository, until};
+
+/// How much of a day is to be left when a test begins.
+const ENOUGH: Duration = Duration::from_secs(45);
 
 /// The service, its store, and where it listens. Both are killed when it is dropped, a panic included.
 pub struct Service {
@@ -27,6 +31,11 @@ pub struct Service {
 impl Service {
     /// A service with this configuration (YAML of its own kind), once it answers.
     pub async fn start(limits: &str) -> Self {
+        // Its quotas of a day are those of the clock, and as good as new where one ends meanwhile.
+        until("a day that goes on", async || {
+            (until_midnight() > ENOUGH).then_some(())
+        })
+        .await;
         let dir = TempDir::new().unwrap();
         let folder = dir.path().join("ratelimit/config");
         fs::create_dir_all(&folder).unwrap();
@@ -98,6 +107,12 @@ impl Drop for Service {
             println!("--- the rate limit service\n{log}");
         }
     }
+}
+
+fn until_midnight() -> Duration {
+    const DAY: u64 = 86_400;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Duration::from_secs(DAY - now.as_secs() % DAY)
 }
 
 fn redis_at(address: SocketAddr) -> Command {

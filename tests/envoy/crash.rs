@@ -1,11 +1,13 @@
 //! A worker whose VM dies while requests wait in it.
 
+use std::time::Instant;
+
 use hyper::http::request::Builder;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::client::{Connection, get};
-use crate::document::{IMPATIENT_PATH, Listener, per_client};
+use crate::document::{IMPATIENCE, IMPATIENT_PATH, Listener, per_client};
 use crate::impostor::{Conduct, Impostor};
 use crate::modes;
 use crate::proxy::{self, Envoy, Host, until};
@@ -60,18 +62,22 @@ fn ann() -> Builder {
 async fn a_vm_that_dies_takes_only_its_own_requests_along() {
     let module = Trapping::new();
     for (host, mode) in modes::everywhere() {
-        let (envoy, impostor) = start(&host, mode, &module).await;
-        let mut workers = envoy.connect_each(CROWD + 1).await.into_iter();
-        let mut dying = workers.next().unwrap();
-        let (mut doomed, mut others) = (JoinSet::new(), JoinSet::new());
-        let mut victim = dying.pop().unwrap();
-        park(&mut doomed, dying, IMPATIENT_PATH);
-        workers.for_each(|worker| park(&mut others, worker, "/"));
-        envoy
-            .counted("limiter.parked", (doomed.len() + others.len()) as u64)
-            .await;
-
-        victim.send(trapping("/")).await;
+        let died = async || {
+            let (envoy, impostor) = start(&host, mode, &module).await;
+            let mut workers = envoy.connect_each(CROWD + 1).await.into_iter();
+            let mut dying = workers.next().unwrap();
+            let (mut doomed, mut others) = (JoinSet::new(), JoinSet::new());
+            let mut victim = dying.pop().unwrap();
+            let began = Instant::now();
+            park(&mut doomed, dying, IMPATIENT_PATH);
+            workers.for_each(|worker| park(&mut others, worker, "/"));
+            envoy
+                .counted("limiter.parked", (doomed.len() + others.len()) as u64)
+                .await;
+            victim.send(trapping("/")).await;
+            (began.elapsed() < IMPATIENCE).then_some((envoy, impostor, doomed, others))
+        };
+        let (envoy, impostor, doomed, others) = until("a machine that is fast enough", died).await;
         end(&envoy, doomed).await;
 
         impostor.conduct(Conduct::Honest);
@@ -88,12 +94,18 @@ async fn a_vm_that_dies_takes_only_its_own_requests_along() {
 async fn a_vm_that_dies_of_an_answer_admits_nobody_by_it() {
     let module = Trapping::new();
     for (host, mode) in modes::everywhere() {
-        let (envoy, impostor) = start(&host, mode, &module).await;
-        let mut doomed = JoinSet::new();
-        let dying = envoy.connect_each(CROWD).await.swap_remove(0);
-        park(&mut doomed, dying, IMPATIENT_PATH);
-        envoy.counted("limiter.parked", doomed.len() as u64).await;
-        impostor.conduct(Conduct::Lengthy(MOST_HEADERS));
+        let died = async || {
+            let (envoy, impostor) = start(&host, mode, &module).await;
+            let mut doomed = JoinSet::new();
+            let dying = envoy.connect_each(CROWD).await.swap_remove(0);
+            let began = Instant::now();
+            park(&mut doomed, dying, IMPATIENT_PATH);
+            envoy.counted("limiter.parked", doomed.len() as u64).await;
+            impostor.conduct(Conduct::Lengthy(MOST_HEADERS));
+            until("the VM to die", async || (envoy.traps() > 0).then_some(())).await;
+            (began.elapsed() < IMPATIENCE).then_some((envoy, impostor, doomed))
+        };
+        let (envoy, impostor, doomed) = until("a machine that is fast enough", died).await;
         end(&envoy, doomed).await;
 
         impostor.conduct(Conduct::Honest);

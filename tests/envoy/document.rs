@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -13,8 +14,11 @@ pub const WATCHED: &str = "listeners.json";
 /// Answered with the listener's version by a route without the filter, so that asking costs nobody a token.
 pub const VERSION_PATH: &str = "/listener-version";
 
-/// On this path a request ends after five seconds in which nothing happens to it.
+/// On this path a request ends after [`IMPATIENCE`] in which nothing happens to it.
 pub const IMPATIENT_PATH: &str = "/upstream/impatient";
+
+/// Long enough for what is to happen before, mostly.
+pub const IMPATIENCE: Duration = Duration::from_secs(5);
 
 /// The unix socket of the upstream, in the proxy's directory.
 const UPSTREAM: &str = "upstream.sock";
@@ -138,7 +142,7 @@ impl Listener {
                 },
                 {
                     "match": { "path": IMPATIENT_PATH },
-                    "route": { "cluster": "upstream", "idle_timeout": "5s", "prefix_rewrite": "/upstream/loose" },
+                    "route": { "cluster": "upstream", "idle_timeout": format!("{}s", IMPATIENCE.as_secs()), "prefix_rewrite": "/upstream/loose" },
                 },
                 { "name": "upstream", "match": { "prefix": "/upstream" }, "route": { "cluster": "upstream" } },
                 { "name": "orders", "match": { "prefix": "/orders" }, "direct_response": { "status": 200 } },

@@ -181,18 +181,16 @@ impl Envoy {
         let mut each: Vec<Vec<Connection>> = (0..self.workers).map(|_| Vec::new()).collect();
         let mut before = self.accepted().await;
         while each.iter().any(|connections| connections.len() < least) {
-            let connection = self.connect().await;
-            // A connection is open before Envoy has accepted it.
-            let (worker, now) = until("the connection to be accepted", async || {
-                let now = self.accepted().await;
-                let worker = before
-                    .iter()
-                    .zip(&now)
-                    .position(|(before, now)| before < now);
-                Some((worker?, now))
-            })
-            .await;
-            each[worker].push(connection);
+            let mut connection = self.connect().await;
+            // A connection is open before Envoy has accepted it, and answered after.
+            connection.send(get(document::VERSION_PATH)).await;
+            let now = self.accepted().await;
+            let new = |worker: &usize| now[*worker] - before[*worker];
+            // Of several that came meanwhile nobody knows which this is.
+            if (0..self.workers).map(|worker| new(&worker)).sum::<u64>() == 1 {
+                let worker = (0..self.workers).find(|worker| new(worker) == 1);
+                each[worker.unwrap()].push(connection);
+            }
             before = now;
         }
         each
@@ -242,6 +240,11 @@ impl Envoy {
         self.read("log")
     }
 
+    /// How often the module has trapped, as the log says.
+    pub fn traps(&self) -> usize {
+        self.log().matches("Uncaught RuntimeError").count()
+    }
+
     /// What the proxy has written to its standard output, as an access log may be.
     pub fn output(&self) -> String {
         self.read("output")
@@ -260,11 +263,12 @@ impl Envoy {
         .await
     }
 
+    /// The whole lines of a file: Envoy may be writing the next one.
     fn read(&self, name: &str) -> String {
-        fs::read(self.dir.path().join(name)).map_or_else(
-            |_| String::new(),
-            |text| String::from_utf8_lossy(&text).into(),
-        )
+        let mut text = fs::read(self.dir.path().join(name)).unwrap_or_default();
+        let lines = text.iter().rposition(|byte| *byte == b'\n');
+        text.truncate(lines.map_or(0, |last| last + 1));
+        String::from_utf8_lossy(&text).into()
     }
 
     async fn until_ready(&mut self) {
@@ -328,9 +332,13 @@ impl Drop for Envoy {
             println!("{}", tail(self.dir.path()));
         } else {
             // A trap ends a worker's VM; with FAIL_RELOAD a test might not notice.
-            let log = self.log();
-            let traps = log.matches("Uncaught RuntimeError").count();
-            assert_eq!(traps, self.expected_traps, "the module trapped:\n{log}");
+            let expected = self.expected_traps;
+            assert_eq!(
+                self.traps(),
+                expected,
+                "the module trapped:\n{}",
+                self.log()
+            );
         }
     }
 }

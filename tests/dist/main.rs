@@ -16,7 +16,7 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
@@ -118,7 +118,8 @@ fn the_checksums_are_right_of_a_part() {
     let command = lines.find(|line| line.starts_with("sha256sum --check"));
     let check = || {
         let mut check = Command::new("bash");
-        check.args(["-c", command.unwrap()]);
+        // What it says is told in the language of whoever runs it.
+        check.args(["-c", command.unwrap()]).env("LC_ALL", "C");
         check
     };
     let elsewhere = TempDir::new().unwrap();
@@ -211,18 +212,30 @@ fn make(what: &str) -> Command {
 
 /// What a command says that fails.
 fn refusal(command: &mut Command) -> String {
-    let output = command.output().unwrap();
+    let output = output(command);
     assert!(!output.status.success(), "{command:?}");
     String::from_utf8(output.stderr).unwrap()
 }
 
 /// What a command that succeeds prints.
 fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
+    let output = output(command);
     assert!(
         output.status.success(),
         "{command:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// How a command ends, whose checkout is the one that it stands in: none around the temporary folders, and not that of a
+/// git hook which runs the tests.
+fn output(command: &mut Command) -> Output {
+    command
+        .env("GIT_CEILING_DIRECTORIES", env::temp_dir())
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
+        .output()
+        .unwrap()
 }

@@ -211,7 +211,11 @@ fn commit_nothing(folder: &Path) {
 fn commit(folder: &Path) {
     let author = ["-c", "user.name=x", "-c", "user.email=x"];
     let commit = ["commit", "-q", "--allow-empty", "-m", "x"];
-    run(git(folder).args(author).args(commit));
+    // Somebody's own settings may sign commits, or run hooks.
+    run(git(folder)
+        .args(author)
+        .args(commit)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null"));
 }
 
 /// A `PATH` on which a command is found that does something else, below this folder.

@@ -72,6 +72,10 @@ fn it_names_no_folder_of_the_machine() {
     let folders = environment.into_iter().flatten();
     for folder in folders.chain([env!("CARGO_MANIFEST_DIR").to_owned()]) {
         let within = format!("{}/", folder.trim_end_matches('/'));
+        // On a machine whose folders are called as all are in it, it tells nothing.
+        if ["/", "/cargo/", "/weir/"].contains(&&*within) {
+            continue;
+        }
         assert!(!artifact(Dialect::Envoy).holds(&within), "{within}");
     }
     assert!(artifact(Dialect::Envoy).holds("/cargo/serde_json-"));

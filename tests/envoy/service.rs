@@ -129,7 +129,9 @@ fn redis_at(address: SocketAddr) -> Command {
 fn ratelimit_at([store, address, grpc, debug]: [SocketAddr; 4], dir: &TempDir) -> Command {
     let port = |address: SocketAddr| address.port().to_string();
     let mut server = Command::new(binary());
+    // All of its settings are variables.
     server
+        .env_clear()
         .env("RUNTIME_ROOT", dir.path())
         .env("RUNTIME_SUBDIRECTORY", "ratelimit")
         .env("RUNTIME_WATCH_ROOT", "false")

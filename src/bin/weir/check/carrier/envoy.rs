@@ -13,7 +13,7 @@ use crate::check::diagnostic::Diagnostic;
 use crate::check::tree::{Here, is_name};
 
 /// What a file of Envoy has at its top.
-pub const MEMBERS: &[&str] = &[
+const MEMBERS: &[&str] = &[
     "@type",
     "admin",
     "dynamic_resources",
@@ -23,6 +23,18 @@ pub const MEMBERS: &[&str] = &[
     "resources",
     "static_resources",
 ];
+
+/// Whether a document is Envoy's, or has a Wasm filter somewhere in it, as a dump of its configuration has.
+pub fn is_in(document: Here<'_>) -> bool {
+    let has = |name: &&str| document.member(name).is_some();
+    MEMBERS.iter().any(has) || holds_filter(document)
+}
+
+fn holds_filter(here: Here<'_>) -> bool {
+    typed(here).is_some_and(|(of, _)| of == WASM)
+        || here.members().any(|(_, member)| holds_filter(member))
+        || here.items().any(holds_filter)
+}
 
 /// Every Wasm filter, wherever it stands.
 pub fn plugins(document: Here<'_>) -> Vec<Plugin<'_>> {

@@ -169,7 +169,7 @@ pub fn find(document: Here<'_>) -> Found<'_> {
         Found::Carrier(kong::plugins(document))
     } else if has("apiVersion") && has("kind") {
         Found::Carrier(kubernetes::plugins(document))
-    } else if !has("rules") && envoy::MEMBERS.iter().any(|name| has(name)) {
+    } else if !has("rules") && envoy::is_in(document) {
         Found::Carrier(envoy::plugins(document))
     } else {
         Found::Itself

@@ -14,6 +14,7 @@ mod source;
 mod tree;
 mod twice;
 mod unwise;
+mod variables;
 mod yaml;
 
 use std::fs;

@@ -8,6 +8,7 @@ use super::cover::Comparisons;
 use super::diagnostic::Diagnostic;
 use super::patterns;
 use super::tree::Here;
+use super::variables;
 
 /// Adds what is unwise about the configuration of a plugin. `here` is where it stands.
 pub fn warnings(plan: &Plan, here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>) {
@@ -23,6 +24,7 @@ pub fn warnings(plan: &Plan, here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec
         said.push(Diagnostic::warning(at, "limiter", UNASKED));
     }
     patterns::warnings(here, said);
+    variables::warnings(here, &plugin.environment, said);
     addresses(plan, here, plugin.manager, said);
     if let Some(manager) = plugin.manager
         && plan.rules.iter().any(|rule| rule.global.is_some())

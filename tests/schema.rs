@@ -241,6 +241,28 @@ fn a_schema_refuses_nothing_that_the_parser_accepts() {
     assert!(seen * 100 > refused * 90, "{seen} of {refused}");
 }
 
+/// Calls `see` with every member that a schema knows, its name first.
+fn members(schema: &Value, see: &mut dyn FnMut(&str, &Value)) {
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        see(name, member);
+        members(member, see);
+    }
+    let alternatives = schema["anyOf"].as_array().into_iter().flatten();
+    for part in alternatives.chain(schema.get("items")) {
+        members(part, see);
+    }
+}
+
+#[test]
+fn an_editor_can_say_what_every_member_is() {
+    let mut seen = 0;
+    members(&schema(Dialect::Draft2020), &mut |name, member| {
+        assert!(member["description"].is_string(), "{name}");
+        seen += 1;
+    });
+    assert!(seen > 50, "{seen}");
+}
+
 /// Every default of a schema, and where a document would have it.
 fn defaults(schema: &Value, at: &str, found: &mut Vec<(String, Value)>) {
     if let Some(default) = schema.get("default") {

@@ -41,7 +41,9 @@ names!(NamedBody, "body" or "{\"text\": …} or {\"json\": …}" {
 
 one_of! {
     BodyTemplate, "body", besides [] {
+        /// Plain text with placeholders.
         "text" => Text(TextTemplate),
+        /// JSON with placeholders in its texts.
         "json" => Json(JsonTemplate),
     }
 }

@@ -89,15 +89,16 @@ macro_rules! object {
     };
 }
 
-/// An object that has exactly one of a few members, and may have those that it is declared with `besides`.
+/// An object that has exactly one of a few members, and may have those that it is declared with `besides`. In the schema
+/// the comment of a member describes it.
 macro_rules! one_of {
     ($(#[$doc:meta])* $name:ident, $what:literal, besides [$($besides:expr),*] {
-        $($key:literal => $variant:ident($type:ty),)*
+        $($(#[doc = $member_doc:literal])* $key:literal => $variant:ident($type:ty),)*
     }) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub(in crate::config) enum $name {
-            $($variant($type),)*
+            $($(#[doc = $member_doc])* $variant($type),)*
         }
 
         #[cfg(feature = "cli")]
@@ -107,7 +108,7 @@ macro_rules! one_of {
                 $(members.add(
                     $key,
                     false,
-                    "",
+                    concat!($($member_doc),*),
                     <$type as $crate::config::schema::Describe>::describe(dialect),
                 );)*
                 members.into_choice(&[$($key),*])

@@ -148,9 +148,13 @@ pub(super) const NORMALIZE: &str = "normalize";
 
 one_of! {
     PathForm, "path pattern", besides [NORMALIZE] {
+        /// The path itself: `/login` is not `/login/`.
         "exact" => Exact(ShortText),
+        /// The path and what is below it: `/api` is `/api/x` too, and not `/apix`.
         "prefix" => Prefix(ShortText),
+        /// `*` is any part of one segment, `**` any part of the path.
         "glob" => Glob(ShortText),
+        /// Found anywhere in the path, but for `^` and `$`, in the syntax of regex-lite.
         "regex" => Regex(ShortText),
     }
 }
@@ -185,11 +189,17 @@ pub(super) const AS: &str = "as";
 
 one_of! {
     ObjectPart, "key part", besides [AS] {
+        /// The value of the header of that name.
         "header" => Header(HeaderName),
+        /// The value of the cookie of that name.
         "cookie" => Cookie(CookieName),
+        /// The value of the query parameter of that name.
         "query" => Query(ShortText),
+        /// The segment of the path at that place, from 0.
         "path_segment" => PathSegment(Integer<usize, 0, 255>),
+        /// The segments of the path that have a name in a template such as `/users/{id}`.
         "path_template" => PathTemplate(Template),
+        /// This text, for every request.
         "constant" => Constant(ShortText),
     }
 }

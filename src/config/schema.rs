@@ -65,12 +65,8 @@ pub(super) struct Members {
 impl Members {
     /// Adds a member; `doc` is what is said of it, blank where that is nothing.
     pub fn add(&mut self, name: &'static str, is_required: bool, doc: &str, schema: Value) {
-        let doc = doc.trim();
-        let described = match doc.is_empty() {
-            true => schema,
-            false => annotated(schema, "description", json!(doc)),
-        };
-        self.properties.insert(name.to_owned(), described);
+        self.properties
+            .insert(name.to_owned(), described(schema, doc));
         if is_required {
             self.required.push(name);
         }
@@ -103,7 +99,15 @@ impl Members {
     }
 }
 
-/// `schema` with something said of it.
+/// `schema` with what is said of it, blank where that is nothing.
+fn described(schema: Value, doc: &str) -> Value {
+    match doc.trim() {
+        "" => schema,
+        doc => annotated(schema, "description", json!(doc)),
+    }
+}
+
+/// `schema` with one more keyword.
 fn annotated(mut schema: Value, keyword: &str, said: Value) -> Value {
     if let Value::Object(members) = &mut schema {
         members.insert(keyword.to_owned(), said);
@@ -266,7 +270,10 @@ impl Describe for PathPattern {
         with(
             PathForm::describe(dialect),
             NORMALIZE,
-            bool::describe(dialect),
+            described(
+                bool::describe(dialect),
+                "Also for paths with //, . and .. in them, once these are resolved.",
+            ),
         )
     }
 }
@@ -276,7 +283,10 @@ impl Describe for KeyPart {
         let object = with(
             ObjectPart::describe(dialect),
             AS,
-            DescriptorKey::describe(dialect),
+            described(
+                DescriptorKey::describe(dialect),
+                "What the part is called in the descriptor that a service is asked about.",
+            ),
         );
         any_of(&[NamedPart::describe(dialect), object])
     }

@@ -12,24 +12,20 @@ pub enum Digest {
     Optional,
 }
 
-/// Tells of what is the digest of nothing. Envoy compares the text of both, and tells nobody that they differ: it fetches
-/// the module, and never opens the listener.
+/// Tells of what is the digest of nothing. Envoy compares it as text: of a module with another it says no more than that
+/// it could not be fetched, once it has tried for as long as it is told to, and answers every request 503.
 pub fn judged(from: Here<'_>, digest: Digest) -> Option<Diagnostic> {
     let given = from.given("sha256");
-    match given.filter(|given| given.text() != Some("")) {
-        None if digest == Digest::Optional => None,
-        None => Some(Diagnostic::error(from.at(), "", MISSING)),
-        Some(given) if given.text().is_some_and(is_digest) => {
-            let is_placeholder = given
-                .text()
-                .is_some_and(|text| text.bytes().all(|byte| byte == b'0'));
-            is_placeholder.then(|| Diagnostic::warning(given.at(), "", PLACEHOLDER))
-        }
-        Some(given) => {
-            let message = format!("{} is not allowed; {EXPECTED}", given.node);
-            Some(Diagnostic::error(given.at(), "", &message))
-        }
-    }
+    let Some(given) = given.filter(|given| given.text() != Some("")) else {
+        let is_missing = digest == Digest::Required;
+        return is_missing.then(|| Diagnostic::error(from.at(), "", MISSING));
+    };
+    let Some(text) = given.text().filter(|text| is_digest(text)) else {
+        let message = format!("{} is not allowed; {EXPECTED}", given.node);
+        return Some(Diagnostic::error(given.at(), "", &message));
+    };
+    let is_placeholder = text.bytes().all(|byte| byte == b'0');
+    is_placeholder.then(|| Diagnostic::warning(given.at(), "", PLACEHOLDER))
 }
 
 const MISSING: &str =

@@ -1,7 +1,5 @@
 //! What a rule is for, where it is written as another system reads it: then the rule is for nothing, or for too much.
 
-use weir::config::json::Node;
-
 use super::diagnostic::Diagnostic;
 use super::tree::Here;
 
@@ -38,11 +36,9 @@ const BRACED: &str =
 
 /// What is unwise about one pattern.
 fn pattern(written: Here<'_>, path: &str) -> Option<Diagnostic> {
-    let mut forms = written
-        .members()
-        .filter(|(_, form)| matches!(form.node, Node::String(_)));
-    let (name, form) = forms.next()?;
-    let message = match (name, form.text()?) {
+    let mut forms = written.members();
+    let (name, form, text) = forms.find_map(|(name, form)| Some((name, form, form.text()?)))?;
+    let message = match (name, text) {
         ("regex", regex) if !is_anchored(regex) => FLOATING,
         ("exact" | "prefix", text) if text.contains('*') => STARRED,
         ("exact" | "prefix", text) if text.contains('{') => BRACED,

@@ -162,9 +162,9 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
     let code = vm.and_then(|vm| vm.member("code"));
     let remote = code.and_then(|code| code.given("remote"));
     said.extend(remote.and_then(|remote| digest::judged(remote, Digest::Required)));
-    let from = remote.and_then(|remote| remote.path(&["http_uri", "cluster"]));
-    if let (Some(from), Some(clusters)) = (from, outside.clusters) {
-        let name = from.text().unwrap_or_default();
+    if let Some(from) = remote.and_then(|remote| remote.path(&["http_uri", "cluster"]))
+        && let (Some(name), Some(clusters)) = (from.text(), outside.clusters)
+    {
         said.extend(clusters.unknown(name, from, ""));
     }
     Plugin {

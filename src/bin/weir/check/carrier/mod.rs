@@ -125,11 +125,13 @@ impl Environment {
 
     /// Adds a variable; one without a value has it from where the proxy runs, or none that is known.
     fn add(&mut self, name: &str, value: Option<Here<'_>>, at: usize) {
-        let variable = match value.map(|value| (value, value.node)) {
-            Some((_, Node::String(text))) => Variable::Set(text.clone()),
-            Some((value, node)) if !is_read_as_text(node) => {
-                self.refuse(value);
-                // As it would be in quotes, so that the same is not told twice.
+        if let Some(value) = value.filter(|value| !is_read_as_text(value.node)) {
+            self.refuse(value);
+        }
+        let variable = match value.map(|value| value.node) {
+            Some(Node::String(text)) => Variable::Set(text.clone()),
+            // As it would be in quotes, so that the same is not told twice.
+            Some(node @ (Node::Bool(_) | Node::Unsigned(_) | Node::Negative(_))) => {
                 Variable::Set(node.to_string())
             }
             _ => Variable::Unknown,

@@ -6,7 +6,7 @@
 use super::breaker::{Change, Event, Permit, SharedBreaker};
 use super::caller::Caller;
 use super::exchange::{Asking, Books, Exchange, Heard};
-use super::parking::{Question, Round};
+use super::parking::Question;
 use super::wire::{Fault, Told};
 use crate::local::allowance::Allowance;
 use crate::local::store::{Dialect, SharedData};
@@ -191,13 +191,23 @@ impl Client {
         &mut self,
         number: u32,
         told: Result<Vec<Result<Told, Fault>>, Fault>,
-        round: &mut Round,
         service: &Service,
         books: &mut Books<'_, impl SharedData>,
     ) -> (Heard, Option<Change>) {
-        let heard = self.exchange.answered(number, told, round, books);
+        let heard = self.exchange.answered(number, told, books);
         let change = self.tell(service, heard.event(), books);
         (heard, change)
+    }
+
+    /// Ends a turn: looks at those who wait where some can be served as it is, and releases them all where the service is
+    /// left alone.
+    pub fn conclude(&mut self, turn: &Turn) {
+        let parking = &mut self.exchange.parking;
+        match turn.permit {
+            Some(Permit::Wait(_) | Permit::Probe) => parking.release(),
+            Some(Permit::Call) if turn.is_servable => parking.look(),
+            Some(Permit::Call) | None => {}
+        }
     }
 
     fn permit(&mut self, service: &Service, now: Instant, data: &mut impl SharedData) -> Permit {
@@ -235,15 +245,6 @@ impl Turn {
         match self.is_of_stream {
             true => service.timeout.min(service.max_wait),
             false => service.timeout,
-        }
-    }
-
-    /// The look at those who wait that is due after it, if any: the last one where the service is left alone.
-    #[must_use]
-    pub fn round(self) -> Option<Round> {
-        match self.permit? {
-            Permit::Wait(_) | Permit::Probe => Some(Round::last()),
-            Permit::Call => self.is_servable.then(Round::default),
         }
     }
 }

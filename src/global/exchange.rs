@@ -8,7 +8,7 @@ pub use books::Books;
 use super::breaker::Event;
 use super::caller::Caller;
 use super::lease::debit::{Debit, Failure};
-use super::parking::{Grant, Parking, Question, Reply, Round, quota};
+use super::parking::{Grant, Parking, Question, Reply, quota};
 use super::wire::{Counter, Fault, Told};
 use crate::engine::Direct;
 use crate::local::store::SharedData;
@@ -191,12 +191,11 @@ impl Exchange {
         Some(call.asks.len())
     }
 
-    /// Takes in an answer.
+    /// Takes in an answer, and looks at those who wait.
     pub fn answered(
         &mut self,
         number: u32,
         told: Result<Vec<Result<Told, Fault>>, Fault>,
-        round: &mut Round,
         books: &mut Books<'_, impl SharedData>,
     ) -> Heard {
         let mut heard = Heard::default();
@@ -224,9 +223,10 @@ impl Exchange {
         for (asking, told) in asks.into_iter().zip(told) {
             match told {
                 Err(_) => self.fail(asking, Failure::Unknown, books),
-                Ok(told) => self.hear(asking, &told, sent, round, books, &mut heard),
+                Ok(told) => self.hear(asking, &told, sent, books, &mut heard),
             }
         }
+        self.parking.look();
         heard
     }
 
@@ -247,7 +247,6 @@ impl Exchange {
         asking: Asking,
         told: &Told,
         sent: Instant,
-        round: &mut Round,
         books: &mut Books<'_, impl SharedData>,
         heard: &mut Heard,
     ) {
@@ -279,7 +278,7 @@ impl Exchange {
                 let left = books.fill(&asking.question, pot, &debit, told, sent);
                 let direct = Direct { pot, quota: said };
                 if left > 0 {
-                    round.grants.push(Grant { direct, left });
+                    self.parking.grant(Grant { direct, left });
                 }
             }
         }

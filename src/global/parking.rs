@@ -1,91 +1,53 @@
 //! Requests of one worker that wait for the rate limit service.
+//!
+//! Whoever drives it begins a look at them when something may have changed ([`Parking::look`], [`Parking::grant`],
+//! [`Parking::release`]), settles a [`Batch`] of them in each callback, first come, first served, and wakes itself as
+//! long as the look [goes on](Parking::is_looking).
 
 use std::collections::VecDeque;
 
 use super::caller::Caller;
-use crate::decision::Quota;
-use crate::engine::{Asked, Direct, Met};
+use crate::engine::Met;
 use crate::units::{Instant, Nanos};
 
+mod parked;
 mod question;
+mod round;
 
+pub use parked::{Parked, Ready};
 pub use question::{Question, Reply, quota};
+pub use round::{Batch, Grant, MOST_SETTLED};
 
-/// A request that waits.
-#[derive(Debug)]
-pub struct Parked {
-    /// The host's number of its stream.
-    pub stream: u32,
-    /// The rules that it meets.
-    pub met: Vec<Met>,
-    /// When it was parked.
-    pub since: Instant,
-    /// Who asks for it.
-    caller: Caller,
-    /// What it waits for: one for each limit of each of the service's rules.
-    questions: Vec<(Question, Reply)>,
-}
-
-/// A request about which something can be decided.
-#[derive(Debug)]
-pub struct Ready {
-    /// The request.
-    pub parked: Parked,
-    told: Option<Vec<Quota>>,
-    direct: Vec<Direct>,
-    /// Whether it may go on waiting.
-    may_wait: bool,
-    /// Whether it has waited for as long as a request may.
-    pub is_overdue: bool,
-}
-
-impl Ready {
-    /// What is known for deciding.
-    #[must_use]
-    pub fn asked(&self) -> Asked<'_> {
-        Asked {
-            told: self.told.as_deref(),
-            direct: &self.direct,
-            may_wait: self.may_wait,
-        }
-    }
-}
+use round::Round;
 
 /// The requests that wait, in the order in which they came.
 #[derive(Debug)]
 pub struct Parking {
+    /// By their tickets.
     parked: VecDeque<Parked>,
     caller: Caller,
-}
-
-/// One look at all who wait.
-#[derive(Debug, Default)]
-pub struct Round {
-    /// Whether nobody is to wait any longer.
-    is_last: bool,
-    /// What is granted to those who wait, beside their pots.
-    pub grants: Vec<Grant>,
-    /// How many have been looked at and wait on.
-    at: usize,
-    /// Pots that were found to have too little.
-    dry: Vec<u64>,
-}
-
-/// A grant to so many of those who wait for a pot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// What each gets.
-    pub direct: Direct,
-    /// To how many.
-    pub left: u32,
+    /// The ticket of the next request.
+    tickets: u64,
+    /// Requests with an earlier ticket wait no longer.
+    released: u64,
+    /// The look under way.
+    round: Option<Round>,
+    /// What was granted that nobody took, and was not reported yet.
+    lapsed: u32,
 }
 
 impl Parking {
     /// Where nobody waits yet.
     #[must_use]
-    pub fn new(caller: Caller) -> Self {
-        let parked = VecDeque::new();
-        Self { parked, caller }
+    pub const fn new(caller: Caller) -> Self {
+        Self {
+            parked: VecDeque::new(),
+            caller,
+            tickets: 0,
+            released: 0,
+            round: None,
+            lapsed: 0,
+        }
     }
 
     /// Who asks for those who wait.
@@ -114,8 +76,10 @@ impl Parking {
             met,
             questions: questions.into_iter().map(unasked).collect(),
             since,
+            ticket: self.tickets,
             caller: self.caller,
         });
+        self.tickets += 1;
     }
 
     /// Forgets a request whose client has gone.
@@ -162,45 +126,83 @@ impl Parking {
         }
     }
 
-    /// Takes out the next request of a round about which something can be decided at `now`.
+    /// Looks at all who wait, from the first one on. A look that is under way begins again.
+    pub fn look(&mut self) {
+        let end = self.tickets;
+        self.round.get_or_insert_default().restart(end);
+    }
+
+    /// Looks at all who wait, and gives some of them this.
+    pub fn grant(&mut self, grant: Grant) {
+        self.look();
+        let round = self.round.get_or_insert_default();
+        self.lapsed = self.lapsed.saturating_add(round.grant(grant));
+    }
+
+    /// Lets nobody who waits now go on waiting.
+    pub fn release(&mut self) {
+        self.released = self.tickets;
+        self.look();
+    }
+
+    /// Whether a look goes on: there may be more to settle than the callback under way could.
+    #[must_use]
+    pub const fn is_looking(&self) -> bool {
+        self.round.is_some()
+    }
+
+    /// Takes out the next request about which something can be decided at `now`, if the batch has a place for it.
+    /// Without one to decide about the look ends.
     pub fn next_ready(
         &mut self,
-        round: &mut Round,
+        batch: &mut Batch,
         now: Instant,
         max_wait: Nanos,
     ) -> Option<Ready> {
-        loop {
-            let parked = self.parked.get(round.at)?;
-            let is_overdue = now.since(parked.since) >= max_wait;
-            // The answer to its own call comes, if only to say that none came.
-            let gives_up = (round.is_last || is_overdue) && parked.caller == Caller::Root;
-            if !gives_up && parked.waits_on(&round.dry) {
-                round.at += 1;
-                continue;
-            }
-            let parked = self.parked.remove(round.at)?;
-            return Some(Ready {
-                may_wait: !gives_up && !parked.has_failed(),
-                told: parked.told(),
-                direct: [round.grant(&parked), parked.direct()].concat(),
-                is_overdue,
-                parked,
-            });
-        }
+        let mut round = self.round.take()?;
+        let Some(at) = self.find_ready(&mut round, now, max_wait) else {
+            self.lapsed = self.lapsed.saturating_add(round.lapsed());
+            return None;
+        };
+        let ready = batch.take().then(|| self.parked.remove(at)).flatten();
+        let ready = ready.map(|parked| Ready {
+            is_overdue: now.since(parked.since) >= max_wait,
+            may_wait: !self.gives_up(&parked, now, max_wait) && !parked.has_failed(),
+            told: parked.told(),
+            direct: [round.claim(&parked), parked.direct()].concat(),
+            parked,
+        });
+        self.round = Some(round);
+        ready
     }
 
     /// Lets a request wait on that was taken out, since there is too little for it.
-    pub fn wait_on(&mut self, round: &mut Round, ready: Ready) {
-        // Of one that waits for several nobody knows which has too little.
-        let mut pots = ready.parked.pots();
-        if let (Some(pot), None) = (pots.next(), pots.next()) {
-            round.dry.push(pot);
+    pub fn wait_on(&mut self, batch: &mut Batch, ready: Ready) {
+        self.refund(&ready);
+        batch.put_back();
+        let Ready { parked, .. } = ready;
+        if let Some(round) = &mut self.round {
+            // Of one that waits for several nobody knows which has too little.
+            let mut pots = parked.pots();
+            if let (Some(pot), None) = (pots.next(), pots.next()) {
+                round.dry.push(pot);
+            }
+            round.next = parked.ticket + 1;
         }
-        drop(pots);
-        round.refund(&ready);
-        let at = round.at.min(self.parked.len());
-        self.parked.insert(at, ready.parked);
-        round.at = at + 1;
+        let at = self.first_from(parked.ticket);
+        self.parked.insert(at, parked);
+    }
+
+    /// Takes back what a request did not use that was granted to it.
+    pub fn refund(&mut self, ready: &Ready) {
+        if let Some(round) = &mut self.round {
+            round.refund(ready);
+        }
+    }
+
+    /// What was granted that nobody took, since this was last asked.
+    pub fn take_lapsed(&mut self) -> u32 {
+        std::mem::take(&mut self.lapsed)
     }
 
     /// Whether it waits for anything that no answer is going to tell: nobody has asked it, or it could not be asked.
@@ -211,116 +213,37 @@ impl Parking {
         questions.any(|(_, reply)| !matches!(reply, Reply::Asked | Reply::Told(_)))
     }
 
+    /// The place of the next request of a round about which something can be decided.
+    fn find_ready(&self, round: &mut Round, now: Instant, max_wait: Nanos) -> Option<usize> {
+        let first = self.first_from(round.next);
+        for (at, parked) in self.parked.iter().enumerate().skip(first) {
+            if parked.ticket >= round.end {
+                break;
+            }
+            round.next = parked.ticket;
+            if self.gives_up(parked, now, max_wait) || !parked.waits_on(&round.dry) {
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// Whether it waits no longer, whatever is told of it.
+    fn gives_up(&self, parked: &Parked, now: Instant, max_wait: Nanos) -> bool {
+        let is_over = parked.ticket < self.released || now.since(parked.since) >= max_wait;
+        // The answer to its own call comes, if only to say that none came.
+        is_over && parked.caller == Caller::Root
+    }
+
+    /// The place of the first request with this ticket or a later one.
+    fn first_from(&self, ticket: u64) -> usize {
+        self.parked.partition_point(|parked| parked.ticket < ticket)
+    }
+
     fn place(&self, stream: u32) -> Option<usize> {
         self.parked
             .iter()
             .position(|parked| parked.stream == stream)
-    }
-}
-
-impl Round {
-    /// After which nobody waits.
-    #[must_use]
-    pub fn last() -> Self {
-        Self {
-            is_last: true,
-            ..Self::default()
-        }
-    }
-
-    /// Takes back what a request did not take that was granted to it.
-    pub fn refund(&mut self, ready: &Ready) {
-        for direct in &ready.direct {
-            let mut own = self.grants.iter_mut();
-            if let Some(grant) = own.find(|grant| grant.direct.pot == direct.pot) {
-                grant.left = grant.left.saturating_add(1);
-            }
-        }
-    }
-
-    /// What was granted that nobody took.
-    #[must_use]
-    pub fn lapsed(&self) -> u32 {
-        let granted = self
-            .grants
-            .iter()
-            .filter(|grant| grant.direct.quota.is_some());
-        granted.map(|grant| grant.left).fold(0, u32::saturating_add)
-    }
-
-    fn grant(&mut self, parked: &Parked) -> Vec<Direct> {
-        let mut direct = Vec::new();
-        for pot in parked.pots() {
-            let mut own = self.grants.iter_mut();
-            let grant = own.find(|grant| grant.direct.pot == pot && grant.left > 0);
-            if let Some(grant) = grant {
-                grant.left -= 1;
-                direct.push(grant.direct);
-            }
-        }
-        direct
-    }
-}
-
-impl Parked {
-    fn pots(&self) -> impl Iterator<Item = u64> {
-        self.served_by_pots().map(|(pot, _)| pot)
-    }
-
-    fn served_by_pots(&self) -> impl Iterator<Item = (u64, &Question)> {
-        let questions = self.questions.iter().map(|(question, _)| question);
-        let of_pots = questions.filter(|question| !question.is_alone(self.caller));
-        of_pots.filter_map(|question| Some((question.pot?, question)))
-    }
-
-    /// What it was told in place of a pot.
-    fn direct(&self) -> Vec<Direct> {
-        let own = self.questions.iter();
-        let own = own.filter(|(question, _)| question.is_alone(self.caller));
-        own.filter_map(|(question, reply)| match (question.pot, *reply) {
-            (Some(pot), Reply::Told(quota)) => Some(Direct { pot, quota }),
-            _ => None,
-        })
-        .collect()
-    }
-
-    fn has_failed(&self) -> bool {
-        self.questions
-            .iter()
-            .any(|(_, reply)| *reply == Reply::Failed)
-    }
-
-    /// Whether nothing can be decided yet, when these pots have too little.
-    fn waits_on(&self, dry: &[u64]) -> bool {
-        let open = |(question, reply): &(Question, Reply)| match question.pot {
-            Some(pot) if !question.is_alone(self.caller) => dry.contains(&pot),
-            _ => matches!(reply, Reply::Unasked | Reply::Asked),
-        };
-        !self.has_failed() && !self.is_refused() && self.questions.iter().any(open)
-    }
-
-    /// Whether one of its own questions is answered with a refusal: whatever the others say.
-    fn is_refused(&self) -> bool {
-        let refuses = |(_, reply): &(Question, Reply)| match reply {
-            Reply::Told(Some(quota)) => quota.violated.is_some(),
-            _ => false,
-        };
-        self.questions.iter().any(refuses)
-    }
-
-    /// What was told of the questions that were asked for it alone; `None` unless there are any, and all were or one
-    /// was refused.
-    fn told(&self) -> Option<Vec<Quota>> {
-        let own = self.questions.iter();
-        let own = own.filter(|(question, _)| question.pot.is_none());
-        let mut replies = own.clone().map(|(_, reply)| reply);
-        let is_whole =
-            replies.clone().count() > 0 && replies.all(|reply| matches!(reply, Reply::Told(_)));
-        let told = own.filter_map(|(_, reply)| match reply {
-            Reply::Told(quota) => *quota,
-            Reply::Unasked | Reply::Asked | Reply::Failed => None,
-        });
-        (is_whole || self.is_refused()).then(|| told.collect())
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use super::notes::Notes;
-use super::root::{self, Resumed, Root, Verdict};
+use super::plugin::Plugin;
+use super::root::{self, Resumed, Root, Settlement, Verdict};
 use crate::reply::headers::ResponseHeaders;
 
 /// What one VM holds. Every plugin of one identity shares it; each has a root of its own, and so have the
@@ -14,8 +15,8 @@ struct Vm {
 }
 
 enum Context {
-    /// A plugin; `None` until it is configured.
-    Root(Option<Box<Root>>),
+    /// A plugin.
+    Root(Box<Plugin>),
     /// A request, the root it belongs to, and what its response will say.
     Stream {
         root: u32,
@@ -54,6 +55,12 @@ impl Contexts {
         }
     }
 
+    fn show_all(&mut self, resumed: Vec<Resumed>) {
+        for Resumed { stream, headers } in resumed {
+            self.show(stream, headers);
+        }
+    }
+
     /// Keeps what the response of a stream is to say.
     fn show(&mut self, stream: u32, headers: ResponseHeaders) {
         if let Some(Context::Stream { shown, .. }) = self.get_mut(stream) {
@@ -61,10 +68,17 @@ impl Contexts {
         }
     }
 
-    /// Tells a root that one of its streams waits no more.
+    fn plugin(&mut self, root: u32) -> Option<&mut Plugin> {
+        match self.get_mut(root)? {
+            Context::Root(plugin) => Some(plugin),
+            Context::Stream { .. } => None,
+        }
+    }
+
+    /// Tells a plugin that one of its streams waits no more.
     fn gone(&mut self, root: u32, stream: u32) {
-        if let Some(Context::Root(Some(root))) = self.get_mut(root) {
-            root.on_gone(stream);
+        if let Some(plugin) = self.plugin(root) {
+            plugin.on_gone(stream);
         }
     }
 
@@ -104,7 +118,7 @@ extern "C" fn _initialize() {
 extern "C" fn proxy_on_context_create(context: u32, root: u32) {
     with_vm((), |vm| {
         let new = match root {
-            0 => Context::Root(None),
+            0 => Context::Root(Box::default()),
             root => Context::Stream { root, shown: None },
         };
         vm.contexts.insert(context, new);
@@ -115,16 +129,24 @@ extern "C" fn proxy_on_context_create(context: u32, root: u32) {
 /// keeps the one it has.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, len: usize) -> u32 {
-    with_vm(0, |vm| match Root::configure(root, len, &mut vm.notes) {
-        Some(configured) => {
-            if let Some(Context::Root(Some(former))) = vm.contexts.get_mut(root) {
-                former.release_all(&mut vm.notes);
+    with_vm(0, |vm| {
+        let configured = match vm.contexts.plugin(root) {
+            Some(plugin) => plugin.configure(root, len, &mut vm.notes),
+            // A host that configures what it did not create.
+            None => {
+                let mut plugin = Box::<Plugin>::default();
+                let configured = plugin.configure(root, len, &mut vm.notes);
+                vm.contexts.insert(root, Context::Root(plugin));
+                configured
             }
-            vm.contexts
-                .insert(root, Context::Root(Some(Box::new(configured))));
-            1
+        };
+        match configured {
+            Some(resumed) => {
+                vm.contexts.show_all(resumed);
+                1
+            }
+            None => 0,
         }
-        None => 0,
     })
 }
 
@@ -146,19 +168,17 @@ extern "C" fn proxy_on_http_call_response(
     body_len: usize,
     _trailers: usize,
 ) {
-    with_root(root, |root, notes| {
-        root.on_reply(call, fields, body_len, notes)
+    with_root(root, |root, settlement, notes| {
+        root.on_reply(call, fields, body_len, settlement, notes);
     });
 }
 
-/// Runs `act` on a root, and keeps what the responses of the requests that it resumed are to say.
-fn with_root(root: u32, act: impl FnOnce(&mut Root, &mut Notes) -> Vec<Resumed>) {
+/// Runs `act` on the configurations of a plugin, and keeps what the responses of the requests that it resumed are to say.
+fn with_root(root: u32, act: impl FnMut(&mut Root, &mut Settlement, &mut Notes)) {
     with_vm((), |vm| {
-        let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) else {
-            return;
-        };
-        for Resumed { stream, headers } in act(root, &mut vm.notes) {
-            vm.contexts.show(stream, headers);
+        if let Some(plugin) = vm.contexts.plugin(root) {
+            let resumed = plugin.on_all(&mut vm.notes, act);
+            vm.contexts.show_all(resumed);
         }
     });
 }
@@ -170,7 +190,7 @@ extern "C" fn proxy_on_request_headers(context: u32, fields: usize, _end: u32) -
             return CONTINUE;
         };
         let root = *root;
-        let Some(Context::Root(Some(root))) = vm.contexts.get_mut(root) else {
+        let Some(root) = vm.contexts.plugin(root).and_then(Plugin::serving) else {
             return CONTINUE;
         };
         match root.on_request(context, fields, &mut vm.notes) {
@@ -205,8 +225,11 @@ extern "C" fn proxy_on_response_headers(context: u32, _headers: usize, _end: u32
 extern "C" fn proxy_on_delete(context: u32) {
     with_vm((), |vm| {
         match vm.contexts.remove(context) {
-            // It may have been the last whose ticks did.
-            Some(Context::Root(_)) => vm.notes.metrics.hand_over(),
+            Some(Context::Root(plugin)) => {
+                plugin.close(&mut vm.notes);
+                // It may have been the last whose ticks did.
+                vm.notes.metrics.hand_over();
+            }
             Some(Context::Stream { root, .. }) => vm.contexts.gone(root, context),
             None => {}
         }

@@ -8,6 +8,8 @@ mod exports;
 mod kong;
 mod meter;
 mod notes;
+mod plugin;
+mod queues;
 mod request;
 mod root;
 mod service;

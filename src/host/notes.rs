@@ -1,13 +1,15 @@
-//! What a VM notes for the operator: counts, and what is wrong.
+//! What the plugins of one VM share: what they note for the operator, counts and what is wrong, and their queues.
 
 use super::call::{self, Level};
 use super::meter::Registry;
+use super::queues::Queues;
 use crate::engine::Incidents;
 use crate::log::{Incident, Told};
 
 /// What every plugin of one VM writes to.
 pub struct Notes {
     pub metrics: Registry,
+    pub queues: Queues,
     told: Told,
 }
 
@@ -16,6 +18,7 @@ impl Notes {
     pub const fn new() -> Self {
         Self {
             metrics: Registry::new(),
+            queues: Queues::new(),
             told: Told::new(),
         }
     }

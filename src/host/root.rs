@@ -18,6 +18,7 @@ use crate::config;
 use crate::decision::Count;
 use crate::engine::{Asked, Incidents, Met};
 use crate::facts::Facts;
+use crate::global::parking::Batch;
 use crate::limiter::{Answer, Limiter, Request};
 use crate::local::store::{Fault, Founding};
 use crate::log::{Incident, RefusalLines};
@@ -71,6 +72,14 @@ pub struct Resumed {
     pub stream: u32,
     /// What its response is to say.
     pub headers: ResponseHeaders,
+}
+
+/// What one callback settles of the requests that wait, and how much of it there may still be.
+#[derive(Default)]
+pub struct Settlement {
+    /// Requests that go on.
+    pub resumed: Vec<Resumed>,
+    batch: Batch,
 }
 
 /// How often the root ticks.
@@ -202,12 +211,11 @@ impl Root {
     }
 
     /// Looks for requests that have waited too long, hands counters over, and now and then looks after the table.
-    pub fn on_tick(&mut self, notes: &mut Notes) -> Vec<Resumed> {
-        let mut resumed = Vec::new();
+    pub fn on_tick(&mut self, settlement: &mut Settlement, notes: &mut Notes) {
         let now = match self.link {
             Some(_) => {
                 let now = self.now_for_service(notes);
-                resumed = self.watch(now, notes);
+                self.watch(now, settlement, notes);
                 now
             }
             None => self.clock.read_monotonic().ok(),
@@ -219,7 +227,13 @@ impl Root {
                 self.look_after_table(notes);
             }
         }
-        resumed
+    }
+
+    /// Ends with its root context.
+    pub fn close(self, notes: &mut Notes) {
+        if let Some(link) = self.link {
+            link.close(&mut notes.queues);
+        }
     }
 
     /// By the clock: each change of pace sets the host's timer back, so ticks do not tell how much time has passed. Where

@@ -5,6 +5,7 @@
 //! stream calls for itself, and ticks of the root for all besides.
 
 use super::call::{self, Buffer, HostError, Map, Outcome};
+use super::queues::{Queue, Queues};
 use crate::facts::HeaderMap;
 use crate::global::caller::{Caller, is_address};
 use crate::global::client::Client;
@@ -33,9 +34,9 @@ pub struct Link {
 /// What gets a root to ask.
 #[derive(Clone, Copy, Debug)]
 enum Waker {
-    /// A queue of its own.
+    /// A queue of its own, from the first time that it is to be woken: most configurations run in VMs that serve nobody.
     Queue {
-        number: u32,
+        queue: Option<Queue>,
         /// Whether a message is in it: one wakes the root for all who have come by then.
         waking: bool,
     },
@@ -51,17 +52,24 @@ impl Link {
         let waker = match CALLER {
             Caller::Stream if is_address(&service.cluster) => Waker::Tick,
             Caller::Stream => return Err(Incident::Upstream),
-            Caller::Root => Waker::queue().map_err(|_| Incident::NoWaiting)?,
+            Caller::Root => Waker::Queue {
+                queue: None,
+                waking: false,
+            },
         };
         Ok(Self { client, waker })
     }
 
     /// Wakes the root. Fails when it cannot be woken.
-    pub fn wake(&mut self) -> Outcome<()> {
+    pub fn wake(&mut self, queues: &mut Queues) -> Outcome<()> {
         match &mut self.waker {
             Waker::Queue { waking: true, .. } | Waker::Tick => {}
-            Waker::Queue { number, waking } => {
-                call::enqueue(*number)?;
+            Waker::Queue { queue, waking } => {
+                let queue = match queue {
+                    Some(queue) => queue,
+                    None => queue.insert(queues.open()?),
+                };
+                queue.wake()?;
                 *waking = true;
             }
         }
@@ -75,23 +83,22 @@ impl Link {
 
     /// Takes the message out of the queue that woke the root.
     pub fn woken(&mut self) {
-        if let Waker::Queue { number, waking } = &mut self.waker {
+        if let Waker::Queue { queue, waking } = &mut self.waker {
             *waking = false;
-            // None is there where the root was woken by something else.
-            let _ = call::dequeue(*number);
+            if let Some(queue) = queue {
+                queue.empty();
+            }
         }
     }
-}
 
-impl Waker {
-    fn queue() -> Outcome<Self> {
-        let mut name = [0; 16];
-        call::random(&mut name)?;
-        let name = format!("weir-{:032x}", u128::from_le_bytes(name));
-        Ok(Self::Queue {
-            number: call::register_queue(&name)?,
-            waking: false,
-        })
+    /// Leaves its queue to others.
+    pub fn close(self, queues: &mut Queues) {
+        if let Waker::Queue {
+            queue: Some(queue), ..
+        } = self.waker
+        {
+            queues.close(queue);
+        }
     }
 }
 

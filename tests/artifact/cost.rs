@@ -23,13 +23,13 @@ struct Budget {
 const BUDGETS: [Budget; 8] = [
     Budget {
         case: "no rule matches",
-        fuel: 5_450,
+        fuel: 5_600,
         blocks: 1,
         run: no_rule_matches,
     },
     Budget {
         case: "admit",
-        fuel: 20_900,
+        fuel: 21_000,
         blocks: 2,
         run: admit,
     },
@@ -47,13 +47,13 @@ const BUDGETS: [Budget; 8] = [
     },
     Budget {
         case: "admit, X-Forwarded-For",
-        fuel: 33_700,
+        fuel: 33_800,
         blocks: 2,
         run: by_forwarded_for,
     },
     Budget {
         case: "refused from memory",
-        fuel: 30_500,
+        fuel: 30_600,
         blocks: 1,
         run: refused_from_memory,
     },

@@ -16,6 +16,7 @@
 mod boundary;
 mod calls;
 mod cost;
+mod crowd;
 mod faults;
 mod fuzz;
 mod garbage;

@@ -151,6 +151,7 @@ fn a_flood_beyond_what_may_wait() {
         scene.wake();
         assert_eq!(scene.calls().len(), 4);
         scene.tick_late();
+        scene.wake();
         assert_eq!(scene.end(&streams), [false; FLOOD]);
         for call in scene.calls() {
             scene.worker.answer(call, gone());

@@ -61,23 +61,34 @@ pub fn link(linker: &mut Linker<Host>) -> Result<(), LinkerError> {
 /// On Kong a queue is a zone of nginx's configuration, and to ask for one that is not there traps.
 fn register(mut guest: Guest<'_>, name: u32, length: u32, queue: u32) -> Answer {
     let name = show(&bytes(&guest, name, length)?);
-    let short = name.trim_end_matches(|letter: char| letter.is_ascii_hexdigit());
-    let arguments = format!("{short}…");
+    // What is random in it is no part of a list of calls.
+    let (prefix, index) = name.rsplit_once('-').unwrap();
+    let short = prefix.trim_end_matches(|letter: char| letter.is_ascii_hexdigit());
+    let arguments = format!("{short}…-{index}");
     let call = "register_shared_queue";
     fill(&mut guest, call, &arguments, queue, |host| {
         let mut process = host.process.borrow_mut();
         if process.dialect() == Dialect::Kong {
             return unexpected("a queue that nginx was not configured with traps on Kong");
         }
-        if process.queue_names.contains(&name) {
-            return unexpected("each root is woken by a queue of its own");
+        let known = process.queue_names.iter().position(|known| *known == name);
+        let at = known.unwrap_or_else(|| {
+            process.queue_names.push(name);
+            process.queue_names.len() - 1
+        });
+        let number = u32::try_from(at + 1).unwrap();
+        let stream = host.streams.get(&host.context);
+        let root = stream.map_or(host.context, |stream| stream.root);
+        let queues = &mut host.queues.registered;
+        if known.is_some() && !queues.contains_key(&number) {
+            return unexpected("a queue of another VM would wake nobody there any more");
         }
-        process.queue_names.push(name);
-        let number = u32::try_from(process.queue_names.len()).unwrap();
-        let (root, messages) = (host.context, VecDeque::new());
-        host.queues
-            .registered
-            .insert(number, Queue { root, messages });
+        // Of a queue that is there Envoy keeps the messages.
+        let messages = VecDeque::new();
+        queues
+            .entry(number)
+            .or_insert(Queue { root, messages })
+            .root = root;
         Ok(number.to_le_bytes().to_vec())
     })
 }

@@ -47,6 +47,14 @@ impl Connection {
         Self::Http2(sender)
     }
 
+    /// A handle for another stream of this connection.
+    pub fn another_stream(&self) -> Self {
+        match self {
+            Self::Http1(_) => panic!("a connection of HTTP/1.1 has one"),
+            Self::Http2(sender) => Self::Http2(sender.clone()),
+        }
+    }
+
     /// Sends a request and reads the whole answer.
     pub async fn send(&mut self, request: Builder) -> Answer {
         let mut request = request.body(Empty::new()).unwrap();

@@ -11,6 +11,9 @@ use crate::proxy::module;
 /// The file, in the proxy's directory, that Envoy watches for listeners.
 pub const WATCHED: &str = "listeners.json";
 
+/// The most streams of one connection at once. Envoy's own default is 1,024.
+const MOST_STREAMS: u32 = 4_096;
+
 /// Answered with the listener's version by a route without the filter, so that asking costs nobody a token.
 pub const VERSION_PATH: &str = "/listener-version";
 
@@ -123,6 +126,7 @@ impl Listener {
             "stat_prefix": "weir",
             "use_remote_address": true,
             "skip_xff_append": self.forwarded_as_sent,
+            "http2_protocol_options": { "max_concurrent_streams": MOST_STREAMS },
             "access_log": [{
                 "name": "envoy.access_loggers.file",
                 "typed_config": {

@@ -30,6 +30,7 @@ mod address;
 mod cluster;
 mod counters;
 mod crash;
+mod crowd;
 mod examples;
 mod faults;
 mod global;

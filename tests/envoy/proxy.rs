@@ -242,7 +242,7 @@ impl Envoy {
 
     /// How often the module has trapped, as the log says.
     pub fn traps(&self) -> usize {
-        self.log().matches("Uncaught RuntimeError").count()
+        self.log().matches("Uncaught ").count()
     }
 
     /// What the proxy has written to its standard output, as an access log may be.

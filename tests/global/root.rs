@@ -8,7 +8,7 @@ use weir::global::caller::Caller;
 use weir::global::client::{Client, Parks, Turn};
 use weir::global::exchange::{Asking, Books};
 use weir::global::lease::pots::Stats;
-use weir::global::parking::Round;
+use weir::global::parking::Batch;
 use weir::limiter::{Limiter, Request};
 use weir::local::store::{Dialect, Founding};
 use weir::plan::Plan;
@@ -190,7 +190,7 @@ impl Root {
     pub fn on_woken(&mut self, world: &mut World) {
         self.is_waking = false;
         self.set_pace(world, WATCHING);
-        self.ask(world);
+        self.attend(world, &[]);
     }
 
     pub fn on_tick(&mut self, world: &mut World) {
@@ -201,8 +201,8 @@ impl Root {
     /// Looks for who can be served meanwhile or has waited too long, and asks for who needs it.
     pub fn watch(&mut self, world: &mut World) {
         self.is_waking = false;
-        self.serve(world, Round::default(), &[]);
-        self.ask(world);
+        self.client.exchange.parking.look();
+        self.attend(world, &[]);
         if self.client.is_idle(now(world.time).monotonic) {
             self.set_pace(world, IDLE);
         }
@@ -223,8 +223,19 @@ impl Root {
         }
         let mut turn = Turn::default();
         while self.call(world, &mut turn) {}
-        if let Some(round) = turn.round() {
-            self.serve(world, round, &[]);
+        self.client.conclude(&turn);
+    }
+
+    /// Settles what one callback may, then asks for the rest. `windows` are those of what pots were granted.
+    pub fn attend(&mut self, world: &mut World, windows: &[(u64, u64)]) {
+        let mut batch = Batch::default();
+        self.serve(world, &mut batch, windows);
+        if !self.client.exchange.parking.is_looking() {
+            self.ask(world);
+            self.serve(world, &mut batch, &[]);
+        }
+        if self.client.exchange.parking.is_looking() {
+            self.wake(world);
         }
     }
 
@@ -259,7 +270,7 @@ impl Root {
         asks: &[(Ask, Option<u64>)],
         replies: Result<Vec<Result<Reply, weir::global::wire::Fault>>, weir::global::wire::Fault>,
     ) {
-        let (mut stats, mut round, time) = (Stats::default(), Round::default(), now(world.time));
+        let (mut stats, time) = (Stats::default(), now(world.time));
         let service = self.limiter.plan().service.as_ref().unwrap();
         let told = |replies: &Vec<Result<Reply, _>>| {
             let told = replies.iter().map(|reply| (*reply).map(|reply| reply.told));
@@ -268,9 +279,7 @@ impl Root {
         let told = replies.as_ref().map(told).map_err(|fault| *fault);
         let data = &mut Crossing::of(world, self.at.proxy);
         let mut books = books(&self.limiter, data, time, &mut stats);
-        let (_, change) = self
-            .client
-            .answered(number, told, &mut round, service, &mut books);
+        let (_, change) = self.client.answered(number, told, service, &mut books);
         world.changed(self.at.proxy, change);
         world.record.take(&stats);
         let replies = replies.unwrap_or_default();
@@ -279,18 +288,17 @@ impl Root {
             .zip(replies)
             .filter_map(|((_, pot), reply)| Some(((*pot)?, reply.ok()?.window)))
             .collect();
-        self.serve(world, round, &windows);
-        self.ask(world);
+        self.attend(world, &windows);
     }
 
     /// Decides about requests that waited, as far as that can be done. `windows` are those of what pots were granted.
-    pub fn serve(&mut self, world: &mut World, mut round: Round, windows: &[(u64, u64)]) {
+    fn serve(&mut self, world: &mut World, batch: &mut Batch, windows: &[(u64, u64)]) {
         let service = self.limiter.plan().service.as_ref().unwrap();
         let max_wait = service.max_wait;
         let time = now(world.time).monotonic;
         loop {
             let parking = &mut self.client.exchange.parking;
-            let Some(ready) = parking.next_ready(&mut round, time, max_wait) else {
+            let Some(ready) = parking.next_ready(batch, time, max_wait) else {
                 break;
             };
             let number = ready.parked.stream;
@@ -301,10 +309,10 @@ impl Root {
             let fate = self.decide(world, &met, ready.asked(), &mut incidents);
             if let Fate::Waits { .. } = fate {
                 let parking = &mut self.client.exchange.parking;
-                parking.wait_on(&mut round, ready);
+                parking.wait_on(batch, ready);
             } else {
                 if !matches!(fate, Fate::Passed(_)) {
-                    round.refund(&ready);
+                    self.client.exchange.parking.refund(&ready);
                 }
                 granted.within(windows).note(world, &stream, &fate);
                 self.streams.remove(&number);
@@ -315,7 +323,7 @@ impl Root {
             self.refill(world, &incidents.low, &met, &mut stream);
             world.record.take(&incidents.pots);
         }
-        world.record.lapsed += u64::from(round.lapsed());
+        world.record.lapsed += u64::from(self.client.exchange.parking.take_lapsed());
     }
 
     fn decide(

@@ -70,7 +70,8 @@ impl World {
                 sent.extend(asks.iter().map(|asking| asking.hits));
                 let _ = client.not_begun(&mut turn, asks, service, books);
             }
-            (sent, turn.round().is_some())
+            client.conclude(&turn);
+            (sent, client.exchange.parking.is_looking())
         })
     }
 

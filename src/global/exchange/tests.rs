@@ -4,6 +4,7 @@ use crate::engine::Met;
 use crate::engine::MetKey;
 use crate::global::lease::pot::Spend;
 use crate::global::lease::pots::{Pots, Stats};
+use crate::global::parking::Batch;
 use crate::global::wire::{Counter, Descriptor, Reset};
 use crate::local::store::Dialect;
 use crate::local::store::memory::Memory;
@@ -21,7 +22,6 @@ struct World {
     stats: Stats,
     exchange: Exchange,
     now: Now,
-    round: Round,
 }
 
 impl World {
@@ -49,7 +49,6 @@ impl World {
                 monotonic: Instant(Nanos::SECOND.0),
                 unix: UnixTime(3_600 * Nanos::SECOND.0),
             },
-            round: Round::default(),
         }
     }
 
@@ -66,7 +65,7 @@ impl World {
 
     fn with<T>(
         &mut self,
-        act: impl FnOnce(&mut Exchange, &mut Round, &Plan, &mut Books<'_, Memory>) -> T,
+        act: impl FnOnce(&mut Exchange, &Plan, &mut Books<'_, Memory>) -> T,
     ) -> T {
         let mut books = Books {
             plan: &self.plan,
@@ -75,14 +74,13 @@ impl World {
             now: self.now,
             stats: &mut self.stats,
         };
-        act(&mut self.exchange, &mut self.round, &self.plan, &mut books)
+        act(&mut self.exchange, &self.plan, &mut books)
     }
 
     /// The next call: the hits of each ask, and whether some can be served without.
     fn call(&mut self, number: u32) -> (Vec<u32>, bool) {
-        let (asks, servable) = self.with(|exchange, _, plan, books| {
-            exchange.prepare(plan.service.as_ref().unwrap(), books)
-        });
+        let (asks, servable) = self
+            .with(|exchange, plan, books| exchange.prepare(plan.service.as_ref().unwrap(), books));
         let hits = asks.iter().map(|asking| asking.hits).collect();
         if !asks.is_empty() {
             self.exchange.begun(number, asks, self.now.monotonic);
@@ -92,15 +90,15 @@ impl World {
 
     fn answer(&mut self, number: u32, told: Result<Vec<Result<Told, Fault>>, Fault>) -> Heard {
         self.now.monotonic = self.now.monotonic.plus(Nanos::MILLISECOND);
-        self.round = Round::default();
-        self.with(|exchange, round, _, books| exchange.answered(number, told, round, books))
+        self.with(|exchange, _, books| exchange.answered(number, told, books))
     }
 
     /// The streams about which something can be decided, and whether each may wait on.
     fn ready(&mut self) -> Vec<(u32, bool)> {
         let mut ready = Vec::new();
-        let (parking, round) = (&mut self.exchange.parking, &mut self.round);
-        while let Some(next) = parking.next_ready(round, self.now.monotonic, Nanos::SECOND) {
+        let (parking, now) = (&mut self.exchange.parking, self.now.monotonic);
+        parking.look();
+        while let Some(next) = parking.next_ready(&mut Batch::default(), now, Nanos::SECOND) {
             ready.push((next.parked.stream, next.asked().may_wait));
         }
         ready
@@ -270,9 +268,9 @@ fn one_that_fails_at_some_of_what_it_is_asked_is_there() {
 fn a_call_that_is_not_begun_counts_nothing() {
     let mut world = World::new();
     world.park(1, vec![leased()]);
-    let (asks, _) = world
-        .with(|exchange, _, plan, books| exchange.prepare(plan.service.as_ref().unwrap(), books));
-    world.with(|exchange, _, _, books| exchange.not_begun(asks, books));
+    let (asks, _) =
+        world.with(|exchange, plan, books| exchange.prepare(plan.service.as_ref().unwrap(), books));
+    world.with(|exchange, _, books| exchange.not_begun(asks, books));
     assert_eq!(world.ready(), [(1, false)]);
     world.park(2, vec![leased()]);
     assert_eq!(world.call(8), (vec![1], false));
@@ -289,9 +287,9 @@ fn a_service_without_such_a_limit_lets_pass_who_waits_and_leases_nothing() {
     };
     let heard = world.answer(7, Ok(vec![Ok(unknown)]));
     assert!(heard.unmatched.is_some());
-    let (parking, round) = (&mut world.exchange.parking, &mut world.round);
+    let parking = &mut world.exchange.parking;
     let ready = parking
-        .next_ready(round, world.now.monotonic, Nanos::SECOND)
+        .next_ready(&mut Batch::default(), world.now.monotonic, Nanos::SECOND)
         .unwrap();
     let direct = Direct {
         pot: POT,

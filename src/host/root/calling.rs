@@ -4,13 +4,12 @@ use super::super::call::{self, HostError, Level};
 use super::super::notes::Notes;
 use super::super::service::{self, CALLER, Link};
 use super::super::shared::Shared;
-use super::{Pace, Resumed, Root};
+use super::{Pace, Root, Settlement};
 use crate::global::breaker;
 use crate::global::caller::Caller;
 use crate::global::client::Turn;
 use crate::global::exchange::Books;
 use crate::global::lease::pots::Stats;
-use crate::global::parking::Round;
 use crate::global::wire::Fault;
 use crate::limiter::Limiter;
 use crate::log::{self, Incident};
@@ -66,15 +65,15 @@ impl Root {
         is_asked
     }
 
-    /// Asks for the streams that have woken the root.
-    pub fn on_queue_ready(&mut self, notes: &mut Notes) -> Vec<Resumed> {
+    /// Asks for the streams that have woken the root, after it has settled what an earlier callback could not.
+    pub fn on_queue_ready(&mut self, settlement: &mut Settlement, notes: &mut Notes) {
         let Some(link) = &mut self.link else {
-            return Vec::new();
+            return;
         };
         link.woken();
         self.set_pace(Pace::Watching);
         let now = self.now_for_service(notes);
-        self.ask(now, notes)
+        self.attend(now, settlement, notes);
     }
 
     /// Reads the answer to call number `number`, whose callback is running.
@@ -83,23 +82,24 @@ impl Root {
         number: u32,
         fields: usize,
         body_len: usize,
+        settlement: &mut Settlement,
         notes: &mut Notes,
-    ) -> Vec<Resumed> {
+    ) {
         let now = self.now_for_service(notes);
         let service = &self.limiter.plan().service;
         let (Some(Link { client, .. }), Some(service)) = (&mut self.link, service) else {
-            return Vec::new();
+            return;
         };
         let Some(asked) = client.exchange.asked(number) else {
-            return Vec::new();
+            return;
         };
         let read = match call::is_readable(fields) {
             false => Err(Fault::Body),
             true => service::read(service.engine, asked, body_len),
         };
-        let (mut round, mut stats, mut shared) = (Round::default(), Stats::default(), Shared);
+        let (mut stats, mut shared) = (Stats::default(), Shared);
         let mut books = books(&self.limiter, &mut shared, now, &mut stats);
-        let (heard, change) = client.answered(number, read, &mut round, service, &mut books);
+        let (heard, change) = client.answered(number, read, service, &mut books);
         if let Some(fault) = heard.fault {
             notes.tell(Incident::Service(fault, &service.cluster));
         }
@@ -114,26 +114,37 @@ impl Root {
         }
         self.meter.count_pots(&stats, &mut notes.metrics);
         self.is_bare = cfg!(feature = "kong") && body_len == 0;
-        let mut resumed = self.serve(round, now, notes);
-        self.is_bare = false;
-        // A call that is made here would be the stream's whose answer this is.
-        if CALLER == Caller::Root {
-            resumed.extend(self.ask(now, notes));
+        match CALLER {
+            Caller::Root => self.attend(now, settlement, notes),
+            // A call that is made here would be the stream's whose answer this is.
+            Caller::Stream => self.serve(now, settlement, notes),
         }
-        resumed
+        self.is_bare = false;
+    }
+
+    /// Settles what can be settled, then asks for the rest. Nothing is asked before the look at those who wait has ended:
+    /// what is granted to a request that was not looked at yet would be asked for again.
+    #[inline(never)]
+    fn attend(&mut self, now: Option<Now>, settlement: &mut Settlement, notes: &mut Notes) {
+        self.serve(now, settlement, notes);
+        let is_looking = |link: &Link| link.client.exchange.parking.is_looking();
+        if !self.link.as_ref().is_some_and(is_looking) {
+            self.ask(now, notes);
+            self.serve(now, settlement, notes);
+        }
+        self.go_on_looking(notes);
     }
 
     /// Asks for what is needed, unless the service is to be left alone: then nobody waits for it.
     #[inline(never)]
-    fn ask(&mut self, now: Option<Now>, notes: &mut Notes) -> Vec<Resumed> {
+    fn ask(&mut self, now: Option<Now>, notes: &mut Notes) {
         if !self.is_asking(now.unwrap_or_default().monotonic) {
-            return Vec::new();
+            return;
         }
         let mut turn = Turn::default();
         while self.call(&mut turn, now, notes) {}
-        match turn.round() {
-            Some(round) => self.serve(round, now, notes),
-            None => Vec::new(),
+        if let Some(link) = &mut self.link {
+            link.client.conclude(&turn);
         }
     }
 
@@ -192,19 +203,25 @@ impl Root {
 
     /// Looks for who can be served meanwhile or has waited too long, and asks for who needs it.
     #[inline(never)]
-    pub(super) fn watch(&mut self, now: Option<Now>, notes: &mut Notes) -> Vec<Resumed> {
-        if let Some(link) = self.link.as_mut().filter(|link| link.is_waking()) {
-            // In case the message that was to wake the root is lost.
-            link.woken();
+    pub(super) fn watch(
+        &mut self,
+        now: Option<Now>,
+        settlement: &mut Settlement,
+        notes: &mut Notes,
+    ) {
+        if let Some(link) = &mut self.link {
+            if link.is_waking() {
+                // In case the message that was to wake the root is lost.
+                link.woken();
+            }
+            link.client.exchange.parking.look();
         }
-        let mut resumed = self.serve(Round::default(), now, notes);
-        resumed.extend(self.ask(now, notes));
+        self.attend(now, settlement, notes);
         if let Some(link) = &self.link
             && link.client.is_idle(now.unwrap_or_default().monotonic)
         {
             self.set_pace(Pace::Idle);
         }
-        resumed
     }
 
     /// Whether anything is to be asked of the service, or found out.

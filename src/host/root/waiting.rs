@@ -2,16 +2,18 @@
 
 use super::super::call;
 use super::super::notes::Notes;
+use super::super::queues::Queues;
 use super::super::request::CurrentRequest;
 use super::super::service::CALLER;
 use super::super::shared::Shared;
-use super::{Pace, Resumed, Root, Verdict, conclude};
+use super::{Pace, Resumed, Root, Settlement, Verdict, conclude};
 use crate::engine::{Incidents, Met};
 use crate::facts::Facts;
 use crate::global::caller::Caller;
 use crate::global::client::Parks;
-use crate::global::parking::{Ready, Round};
+use crate::global::parking::{Batch, Ready};
 use crate::limiter::{Answer, Request};
+use crate::log::Incident;
 use crate::metrics::ServiceCount;
 use crate::units::{Instant, Now};
 
@@ -41,10 +43,11 @@ impl Root {
             if let Some(question) = questions.into_iter().next() {
                 exchange.know(question);
             }
-            let _ = link.wake();
+            let _ = link.wake(&mut notes.queues);
             return false;
         }
-        if link.wake().is_err() {
+        if link.wake(&mut notes.queues).is_err() {
+            notes.tell(Incident::NoWaiting);
             return false;
         }
         let parking = &mut link.client.exchange.parking;
@@ -63,6 +66,7 @@ impl Root {
         met: &[Met],
         now: Option<Now>,
         facts: &mut Facts<'_, CurrentRequest>,
+        queues: &mut Queues,
     ) {
         let Some(link) = &mut self.link else {
             return;
@@ -78,28 +82,27 @@ impl Root {
         }
         if self.pace == Pace::Idle {
             // Should it fail, who finds the pot empty tries again.
-            let _ = link.wake();
+            let _ = link.wake(queues);
         }
     }
 
-    /// Decides about requests that waited, as far as that can be done, and lets them go on or answers them. Who has
-    /// gone meanwhile is charged nothing here.
+    /// Decides about requests that waited, as far as that can be done and the callback may settle them, and lets them go on
+    /// or answers them. A request that has gone meanwhile is charged nothing here.
     #[inline(never)]
     pub(super) fn serve(
         &mut self,
-        mut round: Round,
         now: Option<Now>,
+        settlement: &mut Settlement,
         notes: &mut Notes,
-    ) -> Vec<Resumed> {
-        let mut resumed = Vec::new();
+    ) {
         let at = now.unwrap_or_default().monotonic;
         let mut is_about_streams = false;
-        while let Some(ready) = self.next_ready(&mut round, at) {
+        while let Some(ready) = self.next_ready(&mut settlement.batch, at) {
             // One that has asked for itself is the one that its answer is about.
             if CALLER == Caller::Root {
                 is_about_streams = true;
                 if call::set_effective_context(ready.parked.stream).is_err() {
-                    round.refund(&ready);
+                    self.refund(&ready);
                     continue;
                 }
             }
@@ -107,31 +110,40 @@ impl Root {
                 Verdict::Parked => {
                     if let Some(link) = &mut self.link {
                         let parking = &mut link.client.exchange.parking;
-                        parking.wait_on(&mut round, ready);
+                        parking.wait_on(&mut settlement.batch, ready);
                     }
                 }
-                Verdict::Answered => round.refund(&ready),
+                Verdict::Answered => self.refund(&ready),
                 Verdict::Pass(headers) => {
                     // A stream that cannot go on has gone.
                     let _ = call::continue_request();
                     let stream = ready.parked.stream;
-                    resumed.extend(headers.map(|headers| Resumed { stream, headers }));
+                    let resumed = headers.map(|headers| Resumed { stream, headers });
+                    settlement.resumed.extend(resumed);
                 }
             }
         }
-        self.meter
-            .count_service(ServiceCount::Lapsed, round.lapsed(), &mut notes.metrics);
+        if let Some(link) = &mut self.link {
+            let lapsed = link.client.exchange.parking.take_lapsed();
+            self.meter
+                .count_service(ServiceCount::Lapsed, lapsed, &mut notes.metrics);
+        }
         if is_about_streams {
             // The rest of this callback is about the root again.
             let _ = call::set_effective_context(self.number);
         }
-        resumed
     }
 
-    fn next_ready(&mut self, round: &mut Round, now: Instant) -> Option<Ready> {
+    fn next_ready(&mut self, batch: &mut Batch, now: Instant) -> Option<Ready> {
         let max_wait = self.limiter.plan().service.as_ref()?.max_wait;
         let parking = &mut self.link.as_mut()?.client.exchange.parking;
-        parking.next_ready(round, now, max_wait)
+        parking.next_ready(batch, now, max_wait)
+    }
+
+    fn refund(&mut self, ready: &Ready) {
+        if let Some(link) = &mut self.link {
+            link.client.exchange.parking.refund(ready);
+        }
     }
 
     /// Decides about a request that waited, whose stream is the effective context.
@@ -189,7 +201,7 @@ impl Root {
         self.meter.count_store(&incidents.stats, &mut notes.metrics);
         self.meter.count_pots(&incidents.pots, &mut notes.metrics);
         notes.tell_all(incidents);
-        self.refill(&incidents.low, met, now, facts);
+        self.refill(&incidents.low, met, now, facts, &mut notes.queues);
     }
 
     /// Forgets a stream that has gone.
@@ -200,8 +212,29 @@ impl Root {
     }
 
     /// Lets nobody wait any longer: another configuration takes this one's place.
-    pub fn release_all(&mut self, notes: &mut Notes) {
+    pub fn release_all(&mut self, settlement: &mut Settlement, notes: &mut Notes) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        link.client.exchange.parking.release();
         let now = self.now_for_service(notes);
-        let _without_headers = self.serve(Round::last(), now, notes);
+        self.serve(now, settlement, notes);
+        self.go_on_looking(notes);
+    }
+
+    /// Whether requests wait.
+    pub fn has_waiting(&self) -> bool {
+        let link = self.link.as_ref();
+        link.is_some_and(|link| !link.client.exchange.parking.is_empty())
+    }
+
+    /// Wakes the root again where a callback could not settle all that it might have.
+    pub(super) fn go_on_looking(&mut self, notes: &mut Notes) {
+        if let Some(link) = &mut self.link
+            && link.client.exchange.parking.is_looking()
+        {
+            // Should it fail, a tick goes on.
+            let _ = link.wake(&mut notes.queues);
+        }
     }
 }

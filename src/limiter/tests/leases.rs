@@ -5,7 +5,7 @@ use crate::engine::Direct;
 use crate::global::caller::Caller;
 use crate::global::exchange::{Books, Exchange};
 use crate::global::lease::pots::Stats;
-use crate::global::parking::Round;
+use crate::global::parking::Batch;
 use crate::global::wire::{Counter, Reset, Told};
 use crate::local::store::Fault;
 #[cfg(target_arch = "wasm32")]
@@ -36,7 +36,7 @@ impl World {
                 .park(stream, met.clone(), questions, NOW.monotonic);
         }
         let plan = self.limiter.plan();
-        let (mut stats, mut round) = (Stats::default(), Round::default());
+        let mut stats = Stats::default();
         let mut books = Books {
             plan,
             pots: self.limiter.engine().pots(),
@@ -55,8 +55,10 @@ impl World {
                 reset: Some(Reset::RoundedUp(MINUTE)),
             }),
         };
-        let _ = exchange.answered(1, Ok(vec![Ok(told)]), &mut round, &mut books);
-        round.grants.first().map(|grant| grant.direct)
+        let _ = exchange.answered(1, Ok(vec![Ok(told)]), &mut books);
+        let (parking, batch) = (&mut exchange.parking, &mut Batch::default());
+        let ready = parking.next_ready(batch, NOW.monotonic, MINUTE)?;
+        ready.asked().direct.first().copied()
     }
 }
 

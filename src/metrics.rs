@@ -43,6 +43,8 @@ pub enum StoreCount {
     EvictedIndebted,
     /// Compare-and-swaps that lost, and were tried again.
     Retries,
+    /// Requests that lost too many of them, and were refused.
+    Contended,
     /// Sets that were broken, and begun anew.
     Corrupt,
 }
@@ -55,18 +57,20 @@ impl StoreCount {
             Self::Evictions => "weir.store.evictions",
             Self::EvictedIndebted => "weir.store.evicted_indebted",
             Self::Retries => "weir.store.retries",
+            Self::Contended => "weir.store.contended",
             Self::Corrupt => "weir.store.corrupt",
         }
     }
 
     /// What to add to each counter for what happened.
     #[must_use]
-    pub const fn of(stats: &Stats) -> [(Self, u32); 4] {
+    pub const fn of(stats: &Stats) -> [(Self, u32); 5] {
         let indebted = stats.evicted_indebted;
         [
             (Self::Evictions, stats.evicted_free.saturating_add(indebted)),
             (Self::EvictedIndebted, indebted),
             (Self::Retries, stats.retries),
+            (Self::Contended, stats.contended),
             (Self::Corrupt, stats.corrupt),
         ]
     }
@@ -204,6 +208,7 @@ mod tests {
         );
         let stats = Stats {
             retries: 1,
+            contended: 5,
             evicted_free: 2,
             evicted_indebted: 3,
             corrupt: 4,
@@ -214,6 +219,7 @@ mod tests {
                 ("weir.store.evictions", 5),
                 ("weir.store.evicted_indebted", 3),
                 ("weir.store.retries", 1),
+                ("weir.store.contended", 5),
                 ("weir.store.corrupt", 4),
             ]
         );

@@ -4,9 +4,12 @@ use super::{Asked, COST, Engine, Incidents, Met, Outcome, Tables};
 use crate::decision::{Decision, Effect, Quota, Reason, Refusal};
 use crate::global::lease::draw::{Draw, Drawing, Drawn, Found};
 use crate::local::store::SharedData;
-use crate::local::transaction::{MAX_SWAPS, Settled, Transaction};
+use crate::local::transaction::{Settled, Transaction};
 use crate::plan::{Global, OnError, Rule};
 use crate::units::{Nanos, Now, Wait};
+
+/// How often leases are looked at for one request, as long as others take them before it does.
+const MAX_LOOKS: usize = 16;
 
 impl Engine {
     /// Decides about a request that meets a rule of the service, and charges it if it is admitted: here, and to what is
@@ -84,7 +87,7 @@ impl Engine {
         incidents: &mut Incidents,
     ) -> Result<(), Outcome> {
         let mut rule = met.first().map_or(0, |met| met.rule);
-        for _ in 0..MAX_SWAPS {
+        for _ in 0..MAX_LOOKS {
             drawing(now, tables, data, incidents).look(draws);
             incidents.fault = incidents.fault.or(draws.iter().find_map(|draw| draw.fault));
             let said = Said { asked, draws, now };
@@ -105,6 +108,7 @@ impl Engine {
                 Drawn::Changed(of) => rule = of,
                 Drawn::Contended(of) => {
                     rule = of;
+                    incidents.stats.contended += 1;
                     break;
                 }
             }

@@ -97,7 +97,7 @@ impl Registry {
 pub struct Meter {
     /// By rule and [`Count::index`].
     rules: Vec<[Handle; Count::ALL.len()]>,
-    store: [Handle; 4],
+    store: [Handle; 5],
     entries: Handle,
     /// By [`ServiceCount::index`].
     service: [Handle; ServiceCount::ALL.len()],

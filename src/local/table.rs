@@ -16,6 +16,8 @@ const TORN_READS: usize = 3;
 pub struct Stats {
     /// Compare-and-swaps that lost, and were tried again.
     pub retries: u32,
+    /// Requests that lost too many of them, and were refused.
+    pub contended: u32,
     /// Entries forgotten for newcomers that owed nothing any more.
     pub evicted_free: u32,
     /// Entries forgotten that still owed: their clients were forgiven.

@@ -253,8 +253,16 @@ fn another_worker_is_faster_for_ever() {
         Fault::Status(status::CAS_MISMATCH),
     );
     let exchange = scene.scripted(Script::new([mismatch]), &request);
-    assert!(!exchange.admitted());
-    check("cas-mismatch-for-ever", &exchange);
+    let tries = exchange.trace.iter();
+    let tries = tries.filter(|line| line.contains("set_shared_data"));
+    assert_eq!(tries.count(), 256);
+    let reply = exchange.reply.unwrap();
+    assert_eq!(
+        (reply.status, reply.details.as_str()),
+        (429, "weir_contended[per-client]")
+    );
+    scene.worker.tick(scene.root);
+    assert_eq!(scene.metric("weir.store.contended"), 1);
 }
 
 #[test]

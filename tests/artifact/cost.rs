@@ -53,7 +53,7 @@ const BUDGETS: [Budget; 8] = [
     },
     Budget {
         case: "refused from memory",
-        fuel: 30_600,
+        fuel: 30_650,
         blocks: 1,
         run: refused_from_memory,
     },

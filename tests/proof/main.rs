@@ -14,6 +14,7 @@
 )]
 
 mod arithmetic;
+mod contention;
 mod eviction;
 mod interleavings;
 mod simulation;

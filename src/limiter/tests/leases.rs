@@ -165,7 +165,7 @@ fn a_store_that_fails_is_on_fault_s_and_races_without_end_refuse() {
     assert_eq!(effects(&decision), [Effect::Charged, Effect::Uncharged]);
     assert_eq!(world.incidents.fault, Some(pots));
     world.data.failing = None;
-    world.data.losing = 100;
+    world.data.losing = u32::MAX;
     let decision = world.ask("192.0.2.1").unwrap();
     assert_eq!(decision.refusal.unwrap().reason, Reason::Contended);
     assert_eq!(effects(&decision), [Effect::Passed, Effect::Denied]);

@@ -3,9 +3,11 @@ use std::num::NonZeroU32;
 use super::*;
 use crate::local::gcra::Bucket;
 use crate::local::limit::Algorithm;
+use crate::local::set::Class;
 use crate::local::store::Dialect;
 use crate::local::store::memory::Memory;
 use crate::units::Instant;
+use crate::units::{Nanos, Wait};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -1,5 +1,5 @@
-//! What the proxy's log is told: one line of JSON for a refusal, at most so many a second, and each kind of
-//! fault once.
+//! What the proxy's log gets: one line of JSON for a refusal, at most so many a second, and one line a minute for each
+//! kind of fault.
 
 use crate::config::json::shortened;
 use crate::decision::{Decision, Reason};
@@ -11,8 +11,10 @@ use crate::reply;
 use crate::units::{Instant, Nanos};
 
 mod incident;
+mod incident_lines;
 
-pub use incident::{Incident, Told};
+pub use incident::Incident;
+pub use incident_lines::IncidentLines;
 
 /// The most characters of a plain key that a line shows; with names of 64 bytes and a key that is all escapes
 /// a line then stays below 1,200 bytes.

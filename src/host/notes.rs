@@ -4,13 +4,16 @@ use super::call::{self, Level};
 use super::meter::Registry;
 use super::queues::Queues;
 use crate::engine::Incidents;
-use crate::log::{Incident, Told};
+use crate::log::{Incident, IncidentLines};
+use crate::units::Instant;
 
 /// What every plugin of one VM writes to.
 pub struct Notes {
     pub metrics: Registry,
     pub queues: Queues,
-    told: Told,
+    incidents: IncidentLines,
+    /// When the callback that runs has last read the clock.
+    pub now: Instant,
 }
 
 impl Notes {
@@ -19,13 +22,14 @@ impl Notes {
         Self {
             metrics: Registry::new(),
             queues: Queues::new(),
-            told: Told::new(),
+            incidents: IncidentLines::new(),
+            now: Instant(0),
         }
     }
 
-    /// Tells the log of an incident, unless it was told of lately.
+    /// Logs an incident, unless the log has a line about one like it already.
     pub fn tell(&mut self, incident: Incident) {
-        if let Some(line) = self.told.line(incident) {
+        if let Some(line) = self.incidents.line(incident, self.now) {
             call::log(Level::Warn, &line);
         }
     }
@@ -40,8 +44,8 @@ impl Notes {
         }
     }
 
-    /// Another configuration has begun, of which nothing was told yet.
-    pub const fn reconfigured(&mut self) {
-        self.told.reconfigured();
+    /// Another configuration has begun, and the log has nothing about it yet.
+    pub fn reconfigured(&mut self) {
+        self.incidents.reconfigured();
     }
 }

@@ -254,10 +254,7 @@ impl Root {
         } else {
             self.clock.read_monotonic()
         };
-        if now.is_err() {
-            notes.tell(Incident::Clock);
-        }
-        now.ok()
+        note_time(now.ok(), notes)
     }
 
     /// Joins the table again, in case there was none or the host has forgotten where it is, and sets the gauge
@@ -305,6 +302,15 @@ impl Root {
         }
         Ok(())
     }
+}
+
+/// Notes what a clock said, or that it said nothing.
+fn note_time(now: Option<Now>, notes: &mut Notes) -> Option<Now> {
+    match now {
+        Some(now) => notes.now = now.monotonic,
+        None => notes.tell(Incident::Clock),
+    }
+    now
 }
 
 fn error(line: &str) {

@@ -1,4 +1,4 @@
-//! What went wrong, told once of its kind.
+//! What goes wrong without ending a request, in the operator's words.
 
 use crate::facts::Unreadable;
 use crate::global::parking::Question;
@@ -38,42 +38,30 @@ pub enum Incident<'a> {
     Metric,
 }
 
-/// Which kinds of incidents the log was told of already.
-#[derive(Debug, Default)]
-pub struct Told(u32);
-
-impl Told {
-    /// Nothing was told yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(0)
-    }
-
-    /// Forgets what was told of a configuration: another has begun.
-    pub const fn reconfigured(&mut self) {
-        self.0 &= !OF_CONFIGURATION;
-    }
-
-    /// The line about an incident, if it is the first of its kind.
-    #[must_use]
-    pub fn line(&mut self, incident: Incident<'_>) -> Option<String> {
-        let bit = 1 << incident.kind();
-        if self.0 & bit != 0 {
-            return None;
-        }
-        self.0 |= bit;
-        let (what, details) = (incident.what(), incident.details());
-        let details = details.map_or_else(String::new, |details| format!(" ({details})"));
-        Some(format!("weir: {what}{details}; each worker says this once"))
-    }
-}
-
-/// The kinds that a configuration brings about: from [`Incident::Disagrees`] to [`Incident::NoGlobalRule`].
-const OF_CONFIGURATION: u32 = 0b1_1111_1000_0000;
-
 impl Incident<'_> {
-    /// A number of its own, below 32.
-    const fn kind(self) -> u32 {
+    /// What tells it from others: a number, and the rule of those that are about one.
+    pub(super) const fn kind(self) -> (u32, usize) {
+        let rule = match self {
+            Self::Disagrees(_, question, _) | Self::Unmatched(_, question) => question.rule,
+            _ => 0,
+        };
+        (self.number(), rule)
+    }
+
+    /// Whether the configuration causes it, so that it lasts until there is another one.
+    pub(super) const fn is_of_configuration(self) -> bool {
+        matches!(
+            self,
+            Self::Disagrees(..)
+                | Self::Unmatched(..)
+                | Self::NoWaiting
+                | Self::Upstream
+                | Self::NoCluster(_)
+                | Self::NoGlobalRule
+        )
+    }
+
+    const fn number(self) -> u32 {
         match self {
             Self::Store(Fault::Host(_)) => 0,
             Self::Store(Fault::Foreign) => 1,
@@ -97,7 +85,7 @@ impl Incident<'_> {
         }
     }
 
-    const fn what(self) -> &'static str {
+    pub(super) const fn what(self) -> &'static str {
         match self {
             Self::Store(Fault::Host(_)) => "the shared data cannot be used",
             Self::Store(Fault::Foreign) => "the shared data holds what is not ours",
@@ -126,7 +114,7 @@ impl Incident<'_> {
     }
 
     /// What was found, and where.
-    fn details(self) -> Option<String> {
+    pub(super) fn details(self) -> Option<String> {
         Some(match self {
             Self::Store(Fault::Host(status)) | Self::Facts(Unreadable(status)) => {
                 format!("status {status}")
@@ -174,43 +162,6 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    #[test]
-    fn an_incident_is_told_once_of_its_kind() {
-        let mut told = Told::default();
-        let host = Incident::Store(Fault::Host(12));
-        assert_eq!(
-            told.line(host).unwrap(),
-            "weir: the shared data cannot be used (status 12); each worker says this once"
-        );
-        assert!(told.line(Incident::Store(Fault::Host(5))).is_none());
-        for other in [
-            Incident::Store(Fault::Foreign),
-            Incident::Corrupt,
-            Incident::Clock,
-            Incident::Reply,
-            Incident::Metric,
-            Incident::Facts(Unreadable(2)),
-            Incident::Service(wire::Fault::Timeout, "limits"),
-            Incident::Service(wire::Fault::Unreachable, "limits"),
-            Incident::NoCluster("limits"),
-            Incident::NoGlobalRule,
-            Incident::NoWaiting,
-            Incident::Upstream,
-            Incident::Service(wire::Fault::Status(500), "limits"),
-            Incident::Service(wire::Fault::Body, "limits"),
-            Incident::Service(wire::Fault::Count, "limits"),
-            Incident::Service(wire::Fault::Item, "limits"),
-            Incident::Unmatched(&plan(), &Question::default()),
-            Incident::Disagrees(&plan(), &Question::default(), COUNTER),
-        ] {
-            assert!(told.line(other).is_some(), "{other:?}");
-            assert!(told.line(other).is_none(), "{other:?}");
-        }
-        told.reconfigured();
-        assert!(told.line(Incident::NoCluster("other")).is_some());
-        assert!(told.line(host).is_none());
-    }
-
     const COUNTER: Counter = Counter {
         limit: 20,
         per: Some(Nanos(60 * Nanos::SECOND.0)),
@@ -222,7 +173,7 @@ mod tests {
     fn a_line_about_the_limiter_says_which_and_of_what() {
         let (plan, mut question) = (plan(), Question::default());
         question.descriptor.push("x-tenant", b"acme");
-        let line = |incident| Told::new().line(incident).unwrap();
+        let said = |incident: Incident<'_>| format!("({})", incident.details().unwrap());
         for (incident, details) in [
             (
                 Incident::Service(wire::Fault::Status(401), "limits"),
@@ -241,8 +192,7 @@ mod tests {
                 r#"(rule "per-client": 20 per 60 s, not 20 per 1 s)"#,
             ),
         ] {
-            let line = line(incident);
-            assert!(line.contains(details), "{line}");
+            assert_eq!(said(incident), details);
         }
     }
 }

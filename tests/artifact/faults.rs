@@ -222,3 +222,24 @@ fn limits_after_a_faulty_start(
         "{dialect:?}, status {status} at call {position} of the first configuration"
     );
 }
+
+#[test]
+fn a_fault_that_lasts_is_logged_once_a_minute_with_how_many_were_left_out() {
+    let mut scene = Scene::new(PER_CLIENT);
+    let fault = (At::Every("get_shared_data"), Fault::Status(10));
+    scene.worker.script(Script::new([fault]));
+    let mut logged = Vec::new();
+    for wait in [0, 0, 59, 1, 60] {
+        scene.process.borrow_mut().advance(wait * SECOND);
+        let before = scene.worker.host().log.len();
+        scene.exchange(&Request::get("/"));
+        logged.push(scene.worker.host().log.len() - before);
+    }
+    assert_eq!(logged, [1, 0, 0, 1, 1]);
+    let lines = scene.worker.host().log.iter();
+    let lines: Vec<_> = lines.map(|(_, line)| line.as_str()).collect();
+    assert!(
+        lines[1].ends_with("; 2 more since the last such line"),
+        "{lines:?}"
+    );
+}

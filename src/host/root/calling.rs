@@ -4,7 +4,7 @@ use super::super::call::{self, HostError, Level};
 use super::super::notes::Notes;
 use super::super::service::{self, CALLER, Link};
 use super::super::shared::Shared;
-use super::{Pace, Root, Settlement};
+use super::{Pace, Root, Settlement, note_time};
 use crate::global::breaker;
 use crate::global::caller::Caller;
 use crate::global::client::Turn;
@@ -232,11 +232,7 @@ impl Root {
 
     /// Both clocks: the service's windows are on the wall clock.
     pub(super) fn now_for_service(&mut self, notes: &mut Notes) -> Option<Now> {
-        let now = self.clock.read_both();
-        if now.is_err() {
-            notes.tell(Incident::Clock);
-        }
-        now.ok()
+        note_time(self.clock.read_both().ok(), notes)
     }
 
     /// Begins to tick, as often as a root must that gets no other chance to ask: where streams ask for themselves, the

@@ -1,4 +1,4 @@
-//! A worker's whole answer to a request: its plan's engine, its memory of refusals, and what is told.
+//! A worker's whole answer to a request: its plan's engine, the cache of refusals, and what is told.
 
 use crate::decision::Decision;
 use crate::engine::{Asked, Engine, Incidents, Met, Outcome};
@@ -7,7 +7,7 @@ use crate::global::parking::Question;
 use crate::key;
 use crate::local::store::{Founding, SharedData};
 use crate::plan::{Global, Plan};
-use crate::refusals::{Refusals, Refused};
+use crate::refusals::{Generation, Refusals, Refused};
 use crate::reply::draft_11::Policies;
 use crate::reply::headers::ResponseHeaders;
 use crate::reply::{self, LocalReply};
@@ -18,7 +18,7 @@ use crate::units::Now;
 pub struct Limiter {
     engine: Engine,
     policies: Policies,
-    refusals: Refusals,
+    generation: Generation,
 }
 
 /// What becomes of a request.
@@ -49,11 +49,11 @@ pub struct Request<'m, G> {
 impl Limiter {
     /// A plan at work, without a table yet.
     #[must_use]
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(plan: Plan, generation: Generation) -> Self {
         Self {
             policies: Policies::new(&plan),
             engine: Engine::new(plan),
-            refusals: Refusals::default(),
+            generation,
         }
     }
 
@@ -76,31 +76,34 @@ impl Limiter {
 
     /// Answers a request. One that meets a global rule is parked, unless it would be refused whatever the service
     /// says.
-    pub fn answer(
-        &mut self,
+    pub fn answer<'l>(
+        &'l self,
         request: Request<'_, impl FnOnce() -> bool>,
+        refusals: &'l mut Refusals,
         data: &mut impl SharedData,
         incidents: &mut Incidents,
-    ) -> Answer<'_> {
+    ) -> Answer<'l> {
         let Request { met, now, .. } = request;
-        if let Some(slot) = now.and_then(|now| self.refusals.find(met, now.monotonic)) {
+        let generation = self.generation;
+        if let Some(slot) = now.and_then(|now| refusals.find(generation, met, now.monotonic)) {
             let at = now.unwrap_or_default();
             let (grpc, plan) = ((request.grpc)(), self.engine.plan());
             let tell = |decision: &Decision| tell(plan, &self.policies, decision, at, grpc);
-            let refused = self.refusals.repeat(slot, at.monotonic, grpc, tell);
+            let refused = refusals.repeat(slot, at.monotonic, grpc, tell);
             return Answer::Refuse(plan, refused);
         }
-        self.decide(request, Asked::NOTHING, data, incidents)
+        self.decide(request, Asked::NOTHING, refusals, data, incidents)
     }
 
     /// Answers a request by what the rate limit service has been asked about it, and what it said.
-    pub fn decide(
-        &mut self,
+    pub fn decide<'l>(
+        &'l self,
         request: Request<'_, impl FnOnce() -> bool>,
         asked: Asked<'_>,
+        refusals: &'l mut Refusals,
         data: &mut impl SharedData,
         incidents: &mut Incidents,
-    ) -> Answer<'_> {
+    ) -> Answer<'l> {
         let Request { met, now, grpc } = request;
         let outcome = match now {
             Some(now) => self.engine.decide(met, asked, now, data, incidents),
@@ -112,7 +115,7 @@ impl Limiter {
         };
         // What this proxy's share refused, the service may admit as soon as it is back.
         let lasts = asked.may_wait && !incidents.unsettled;
-        self.told(decision, now.unwrap_or_default(), lasts, grpc)
+        self.told(decision, now.unwrap_or_default(), lasts, refusals, grpc)
     }
 
     /// What the service is to be asked about a request that meets these rules.
@@ -149,13 +152,14 @@ impl Limiter {
     }
 
     /// Tells a decision. A refusal that `lasts` is not decided again before its time.
-    fn told(
-        &mut self,
+    fn told<'l>(
+        &'l self,
         decision: Decision,
         at: Now,
         lasts: bool,
+        refusals: &'l mut Refusals,
         grpc: impl FnOnce() -> bool,
-    ) -> Answer<'_> {
+    ) -> Answer<'l> {
         let (plan, policies) = (self.engine.plan(), &self.policies);
         if decision.refusal.is_none() {
             let shown = plan.response.shows_quotas();
@@ -165,8 +169,8 @@ impl Limiter {
         let reply = tell(plan, policies, &decision, at, grpc());
         let refused = Refused { decision, reply };
         let refused = match lasts {
-            true => self.refusals.remember(refused, at.monotonic),
-            false => self.refusals.pass(refused),
+            true => refusals.remember(self.generation, refused, at.monotonic),
+            false => refusals.pass(refused),
         };
         Answer::Refuse(plan, refused)
     }

@@ -24,6 +24,7 @@ use weir::global::lease::span::Ends;
 use weir::limiter::{self, Limiter};
 use weir::local::store::{Fault, Founding, SharedData, Swap};
 use weir::plan::Global;
+use weir::refusals::Refusals;
 use weir::units::{Instant, Nanos, Now, UnixTime};
 
 struct Counting;
@@ -159,6 +160,7 @@ const NOW: Now = Now {
 /// One worker with one configuration.
 struct Worker {
     limiter: Limiter,
+    refusals: Refusals,
     shared: Shared,
     /// Kept between requests, as the host edge does.
     met: Vec<Met>,
@@ -178,10 +180,12 @@ impl Worker {
     fn new(configuration: &str) -> Self {
         let plan = config::load(configuration.as_bytes(), &|_| None).unwrap();
         let mut shared = Shared::default();
-        let mut limiter = Limiter::new(plan);
+        let mut refusals = Refusals::default();
+        let mut limiter = Limiter::new(plan, refusals.next_generation());
         limiter.join(&Founding::join(&mut shared, [7; 16]).unwrap());
         Self {
             limiter,
+            refusals,
             shared,
             met: Vec::new(),
         }
@@ -196,7 +200,8 @@ impl Worker {
         let (select, unreadable) = counted(|| engine.select(&mut facts, &mut met, |_| ()));
         assert_eq!(unreadable, None);
         let mut incidents = Incidents::default();
-        let (limiter, shared) = (&mut self.limiter, &mut self.shared);
+        let (limiter, shared) = (&self.limiter, &mut self.shared);
+        let refusals = &mut self.refusals;
         let (answer, headers) = counted(|| {
             if met.is_empty() {
                 return Ok(None);
@@ -204,7 +209,7 @@ impl Worker {
             let grpc = || facts.is_grpc();
             let (met, now) = (&met[..], Some(NOW));
             let request = limiter::Request { met, now, grpc };
-            match limiter.answer(request, shared, &mut incidents) {
+            match limiter.answer(request, refusals, shared, &mut incidents) {
                 limiter::Answer::Pass(_, headers) => Ok(headers),
                 limiter::Answer::Refuse(..) | limiter::Answer::Park { .. } => Err(()),
             }

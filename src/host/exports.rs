@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use super::notes::Notes;
 use super::plugin::Plugin;
 use super::root::{self, Resumed, Root, Settlement, Verdict};
+use crate::refusals::Refusals;
 use crate::reply::headers::ResponseHeaders;
 
 /// What one VM holds. Every plugin of one identity shares it; each has a root of its own, and so have the
@@ -12,6 +13,7 @@ use crate::reply::headers::ResponseHeaders;
 struct Vm {
     contexts: Contexts,
     notes: Notes,
+    refusals: Refusals,
 }
 
 enum Context {
@@ -27,6 +29,7 @@ enum Context {
 static VM: Mutex<Vm> = Mutex::new(Vm {
     contexts: Contexts(Vec::new()),
     notes: Notes::new(),
+    refusals: Refusals::new(),
 });
 
 /// Contexts in the order of their numbers. The host counts them up, so a new one goes to the end.
@@ -131,11 +134,11 @@ extern "C" fn proxy_on_context_create(context: u32, root: u32) {
 extern "C" fn proxy_on_configure(root: u32, len: usize) -> u32 {
     with_vm(0, |vm| {
         let configured = match vm.contexts.plugin(root) {
-            Some(plugin) => plugin.configure(root, len, &mut vm.notes),
+            Some(plugin) => plugin.configure(root, len, &mut vm.refusals, &mut vm.notes),
             // A host that configures what it did not create.
             None => {
                 let mut plugin = Box::<Plugin>::default();
-                let configured = plugin.configure(root, len, &mut vm.notes);
+                let configured = plugin.configure(root, len, &mut vm.refusals, &mut vm.notes);
                 vm.contexts.insert(root, Context::Root(plugin));
                 configured
             }
@@ -174,10 +177,10 @@ extern "C" fn proxy_on_http_call_response(
 }
 
 /// Runs `act` on the configurations of a plugin, and keeps what the responses of the requests that it resumed are to say.
-fn with_root(root: u32, act: impl FnMut(&mut Root, &mut Settlement, &mut Notes)) {
+fn with_root(root: u32, act: impl FnMut(&mut Root, &mut Settlement<'_>, &mut Notes)) {
     with_vm((), |vm| {
         if let Some(plugin) = vm.contexts.plugin(root) {
-            let resumed = plugin.on_all(&mut vm.notes, act);
+            let resumed = plugin.on_all(&mut vm.refusals, &mut vm.notes, act);
             vm.contexts.show_all(resumed);
         }
     });
@@ -193,7 +196,7 @@ extern "C" fn proxy_on_request_headers(context: u32, fields: usize, _end: u32) -
         let Some(root) = vm.contexts.plugin(root).and_then(Plugin::serving) else {
             return CONTINUE;
         };
-        match root.on_request(context, fields, &mut vm.notes) {
+        match root.on_request(context, fields, &mut vm.refusals, &mut vm.notes) {
             Verdict::Pass(None) => CONTINUE,
             Verdict::Pass(Some(headers)) => {
                 vm.contexts.show(context, headers);

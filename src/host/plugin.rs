@@ -2,6 +2,7 @@
 
 use super::notes::Notes;
 use super::root::{Resumed, Root, Settlement};
+use crate::refusals::Refusals;
 
 /// A plugin's root context.
 #[derive(Default)]
@@ -19,11 +20,12 @@ impl Plugin {
         &mut self,
         number: u32,
         len: usize,
+        refusals: &mut Refusals,
         notes: &mut Notes,
     ) -> Option<Vec<Resumed>> {
-        let configured = Root::configure(number, len, notes)?;
+        let configured = Root::configure(number, len, refusals.next_generation(), notes)?;
         let former = self.serving.replace(configured);
-        let mut settlement = Settlement::default();
+        let mut settlement = Settlement::new(refusals);
         if let Some(mut former) = former {
             former.release_all(&mut settlement, notes);
             self.draining.push(former);
@@ -40,10 +42,11 @@ impl Plugin {
     /// Runs one callback on all its configurations, the oldest first.
     pub fn on_all(
         &mut self,
+        refusals: &mut Refusals,
         notes: &mut Notes,
-        mut act: impl FnMut(&mut Root, &mut Settlement, &mut Notes),
+        mut act: impl FnMut(&mut Root, &mut Settlement<'_>, &mut Notes),
     ) -> Vec<Resumed> {
-        let mut settlement = Settlement::default();
+        let mut settlement = Settlement::new(refusals);
         for root in self.draining.iter_mut().chain(&mut self.serving) {
             act(root, &mut settlement, notes);
         }

@@ -23,6 +23,7 @@ use crate::limiter::{Answer, Limiter, Request};
 use crate::local::store::{Fault, Founding};
 use crate::log::{Incident, RefusalLines};
 use crate::metrics::ServiceCount;
+use crate::refusals::{Generation, Refusals};
 use crate::reply::headers::ResponseHeaders;
 use crate::units::{Instant, Nanos, Now};
 
@@ -75,11 +76,23 @@ pub struct Resumed {
 }
 
 /// What one callback settles of the requests that wait, and how much of it there may still be.
-#[derive(Default)]
-pub struct Settlement {
+pub struct Settlement<'v> {
+    /// The cache of the VM.
+    pub refusals: &'v mut Refusals,
     /// Requests that go on.
     pub resumed: Vec<Resumed>,
     batch: Batch,
+}
+
+impl<'v> Settlement<'v> {
+    /// Nothing settled yet.
+    pub fn new(refusals: &'v mut Refusals) -> Self {
+        Self {
+            refusals,
+            resumed: Vec::new(),
+            batch: Batch::default(),
+        }
+    }
 }
 
 /// How often the root ticks.
@@ -104,7 +117,12 @@ impl Root {
     /// Reads the configuration of the plugin whose `on_configure` is running and puts it to work.
     ///
     /// `None` when it is refused; every reason is then in the log.
-    pub fn configure(number: u32, len: usize, notes: &mut Notes) -> Option<Self> {
+    pub fn configure(
+        number: u32,
+        len: usize,
+        generation: Generation,
+        notes: &mut Notes,
+    ) -> Option<Self> {
         let text = match call::read_buffer(Buffer::PluginConfiguration, len) {
             Ok(text) => text,
             Err(refused) => {
@@ -133,7 +151,7 @@ impl Root {
         let mut root = Self {
             meter,
             lines: RefusalLines::new(plan.log.refusals_per_second),
-            limiter: Limiter::new(plan),
+            limiter: Limiter::new(plan, generation),
             clock: Clock::default(),
             founding: None,
             met: Vec::new(),
@@ -156,7 +174,13 @@ impl Root {
     }
 
     /// Answers the request of stream number `stream`, whose callback is running.
-    pub fn on_request(&mut self, stream: u32, fields: usize, notes: &mut Notes) -> Verdict {
+    pub fn on_request(
+        &mut self,
+        stream: u32,
+        fields: usize,
+        refusals: &mut Refusals,
+        notes: &mut Notes,
+    ) -> Verdict {
         let mut request = CurrentRequest { fields };
         let mut facts = Facts::new(&mut request);
         let mut met = std::mem::take(&mut self.met);
@@ -172,7 +196,7 @@ impl Root {
             Verdict::Pass(None)
         } else {
             let now = self.now(notes);
-            self.answer(stream, &met, now, &mut facts, notes)
+            self.answer(stream, &met, now, &mut facts, refusals, notes)
         };
         self.met = met;
         verdict
@@ -184,12 +208,15 @@ impl Root {
         met: &[Met],
         now: Option<Now>,
         facts: &mut Facts<'_, CurrentRequest>,
+        refusals: &mut Refusals,
         notes: &mut Notes,
     ) -> Verdict {
         let mut incidents = Incidents::default();
         let grpc = || facts.is_grpc();
         let request = Request { met, now, grpc };
-        let mut answer = self.limiter.answer(request, &mut Shared, &mut incidents);
+        let mut answer = self
+            .limiter
+            .answer(request, refusals, &mut Shared, &mut incidents);
         if let Answer::Park { cold } = answer {
             if self.park(stream, met, cold, now, facts, notes) {
                 self.meter
@@ -198,9 +225,13 @@ impl Root {
             }
             let grpc = || facts.is_grpc();
             let request = Request { met, now, grpc };
-            answer = self
-                .limiter
-                .decide(request, Asked::FAILED, &mut Shared, &mut incidents);
+            answer = self.limiter.decide(
+                request,
+                Asked::FAILED,
+                refusals,
+                &mut Shared,
+                &mut incidents,
+            );
             self.meter
                 .count_service(ServiceCount::Alone, 1, &mut notes.metrics);
         }
@@ -211,7 +242,7 @@ impl Root {
     }
 
     /// Looks for requests that have waited too long, hands counters over, and now and then looks after the table.
-    pub fn on_tick(&mut self, settlement: &mut Settlement, notes: &mut Notes) {
+    pub fn on_tick(&mut self, settlement: &mut Settlement<'_>, notes: &mut Notes) {
         let now = match self.link {
             Some(_) => {
                 let now = self.now_for_service(notes);

@@ -12,6 +12,7 @@ mod leases;
 
 struct World {
     limiter: Limiter,
+    refusals: Refusals,
     data: Memory,
     /// What happened beside the last decision.
     incidents: Incidents,
@@ -38,11 +39,13 @@ impl World {
     fn with(plan: &str) -> Self {
         let plan = config::load(plan.as_bytes(), &|_| None).unwrap();
         let mut data = Memory::new(Dialect::ZeroOverwrites);
-        let mut limiter = Limiter::new(plan);
+        let mut refusals = Refusals::default();
+        let mut limiter = Limiter::new(plan, refusals.next_generation());
         limiter.join(&Founding::join(&mut data, [1; 16]).unwrap());
         let incidents = Incidents::default();
         Self {
             limiter,
+            refusals,
             data,
             incidents,
         }
@@ -62,9 +65,12 @@ impl World {
         let (met, now, grpc) = (&met[..], Some(NOW), || false);
         let request = Request { met, now, grpc };
         self.incidents = Incidents::default();
-        let answer = self
-            .limiter
-            .answer(request, &mut self.data, &mut self.incidents);
+        let answer = self.limiter.answer(
+            request,
+            &mut self.refusals,
+            &mut self.data,
+            &mut self.incidents,
+        );
         decision(&answer)
     }
 
@@ -75,7 +81,9 @@ impl World {
         let request = Request { met, now, grpc };
         self.incidents = Incidents::default();
         let (data, incidents) = (&mut self.data, &mut self.incidents);
-        let answer = self.limiter.decide(request, asked, data, incidents);
+        let answer = self
+            .limiter
+            .decide(request, asked, &mut self.refusals, data, incidents);
         decision(&answer).unwrap()
     }
 }
@@ -193,7 +201,8 @@ fn each_limit_of_a_global_rule_is_a_question_of_its_own() {
                 {"requests": 1, "per": "1s", "name": "s"}, {"requests": 9, "per": "1m", "name": "m"}]},
             {"name": "c", "global": {"mode": "per_request"}, "limits": [{"requests": 1, "per": "1s"}]}]}"#;
     let plan = config::load(plan.as_bytes(), &|_| None).unwrap();
-    let mut limiter = Limiter::new(plan);
+    let mut refusals = Refusals::default();
+    let mut limiter = Limiter::new(plan, refusals.next_generation());
     let mut data = Memory::new(Dialect::ZeroOverwrites);
     limiter.join(&Founding::join(&mut data, [1; 16]).unwrap());
     let mut met = Vec::new();

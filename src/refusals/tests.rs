@@ -7,6 +7,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const SECOND: u64 = Nanos::SECOND.0;
 
+const FIRST: Generation = Generation(1);
+
 fn met(fingerprints: &[u64]) -> Vec<Met> {
     let met = fingerprints.iter().enumerate();
     met.map(|(rule, fingerprint)| Met {
@@ -64,21 +66,21 @@ fn waits(refused: &Refused) -> Vec<Option<Wait>> {
 #[test]
 fn a_request_is_refused_until_the_instant_it_was_promised() {
     let mut refusals = Refusals::default();
-    assert!(refusals.find(&met(&[5]), Instant(0)).is_none());
-    refusals.remember(refused(&[5], &[(0, after(10), 10)]), Instant(100));
-    let slot = refusals.find(&met(&[5]), Instant(100)).unwrap();
-    assert_eq!(refusals.find(&met(&[5]), Instant(109)), Some(slot));
-    assert_eq!(refusals.find(&met(&[5]), Instant(110)), None);
+    assert!(refusals.find(FIRST, &met(&[5]), Instant(0)).is_none());
+    refusals.remember(FIRST, refused(&[5], &[(0, after(10), 10)]), Instant(100));
+    let slot = refusals.find(FIRST, &met(&[5]), Instant(100)).unwrap();
+    assert_eq!(refusals.find(FIRST, &met(&[5]), Instant(109)), Some(slot));
+    assert_eq!(refusals.find(FIRST, &met(&[5]), Instant(110)), None);
     // A clock that steps back makes nothing later.
-    assert_eq!(refusals.find(&met(&[5]), Instant(50)), Some(slot));
+    assert_eq!(refusals.find(FIRST, &met(&[5]), Instant(50)), Some(slot));
 }
 
 #[test]
 fn the_longest_wait_decides_and_a_limit_that_is_done_refuses_no_more() {
     let mut refusals = Refusals::default();
     let both = refused(&[5, 6], &[(0, after(3), 9), (1, after(10), 10)]);
-    refusals.remember(both, Instant(0));
-    let slot = refusals.find(&met(&[5, 6]), Instant(9)).unwrap();
+    refusals.remember(FIRST, both, Instant(0));
+    let slot = refusals.find(FIRST, &met(&[5, 6]), Instant(9)).unwrap();
     let now = refusals.repeat(slot, Instant(3), false, told);
     assert_eq!(waits(now), [None, after(7)]);
     let effects = now.decision.rules.iter().map(|rule| rule.effect);
@@ -90,9 +92,9 @@ fn the_longest_wait_decides_and_a_limit_that_is_done_refuses_no_more() {
 fn what_was_told_is_told_again_until_it_would_say_another_second() {
     let mut refusals = Refusals::default();
     let wait = 2 * SECOND + 300;
-    let first = refusals.remember(refused(&[5], &[(0, after(wait), 0)]), Instant(0));
+    let first = refusals.remember(FIRST, refused(&[5], &[(0, after(wait), 0)]), Instant(0));
     let first = first.reply.body.clone();
-    let slot = refusals.find(&met(&[5]), Instant(0)).unwrap();
+    let slot = refusals.find(FIRST, &met(&[5]), Instant(0)).unwrap();
     let mut body = |now: u64, grpc: bool| {
         let refused = refusals.repeat(slot, Instant(now), grpc, told);
         refused.reply.body.clone()
@@ -111,21 +113,25 @@ fn what_was_told_is_told_again_until_it_would_say_another_second() {
 fn others_are_not_refused_by_it() {
     let mut refusals = Refusals::default();
     let one = refused(&[5, 6], &[(0, after(10), 10)]);
-    refusals.remember(one, Instant(0));
+    refusals.remember(FIRST, one, Instant(0));
     for others in [&[5][..], &[6], &[5, 7], &[6, 5], &[5, 6, 7], &[]] {
-        assert!(refusals.find(&met(others), Instant(1)).is_none());
+        assert!(refusals.find(FIRST, &met(others), Instant(1)).is_none());
     }
     let mut uncounted = met(&[5, 6]);
     uncounted[1].key = MetKey::Unreadable;
-    assert!(refusals.find(&uncounted, Instant(1)).is_none());
+    assert!(refusals.find(FIRST, &uncounted, Instant(1)).is_none());
     // Who has the same place displaces it.
     let place = u64::try_from(SLOTS).unwrap();
     let other = refused(&[7], &[(0, after(10), 10)]);
-    refusals.remember(other, Instant(0));
+    refusals.remember(FIRST, other, Instant(0));
     let neighbour = refused(&[7 + place], &[(0, after(10), 10)]);
-    refusals.remember(neighbour, Instant(0));
-    assert!(refusals.find(&met(&[7]), Instant(1)).is_none());
-    assert!(refusals.find(&met(&[7 + place]), Instant(1)).is_some());
+    refusals.remember(FIRST, neighbour, Instant(0));
+    assert!(refusals.find(FIRST, &met(&[7]), Instant(1)).is_none());
+    assert!(
+        refusals
+            .find(FIRST, &met(&[7 + place]), Instant(1))
+            .is_some()
+    );
 }
 
 #[test]
@@ -142,10 +148,22 @@ fn only_what_a_limit_refused_for_a_while_is_remembered() {
         let mut refusals = Refusals::default();
         let reason = other.decision.refusal;
         assert_eq!(
-            refusals.remember(other, Instant(0)).decision.refusal,
+            refusals.remember(FIRST, other, Instant(0)).decision.refusal,
             reason
         );
-        assert!(refusals.find(&met(&[5]), Instant(0)).is_none());
-        assert!(refusals.find(&met(&[5, 6]), Instant(0)).is_none());
+        assert!(refusals.find(FIRST, &met(&[5]), Instant(0)).is_none());
+        assert!(refusals.find(FIRST, &met(&[5, 6]), Instant(0)).is_none());
     }
+}
+
+#[test]
+fn configurations_share_the_places_and_not_the_refusals() {
+    let mut refusals = Refusals::default();
+    let [one, two] = [(); 2].map(|()| refusals.next_generation());
+    refusals.remember(one, refused(&[5], &[(0, after(10), 10)]), Instant(0));
+    assert!(refusals.find(two, &met(&[5]), Instant(1)).is_none());
+    refusals.remember(two, refused(&[5], &[(0, after(20), 20)]), Instant(0));
+    assert!(refusals.find(one, &met(&[5]), Instant(1)).is_some());
+    assert!(refusals.find(two, &met(&[5]), Instant(11)).is_some());
+    assert_eq!(refusals.slots.len(), SLOTS);
 }

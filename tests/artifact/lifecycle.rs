@@ -3,6 +3,7 @@
 use crate::process::Process;
 use crate::request::Request;
 use crate::scene::{ONE_AN_HOUR, PER_CLIENT, SECOND, Scene};
+use crate::service::from;
 use crate::shared_data::Dialect;
 use crate::worker::Worker;
 
@@ -273,4 +274,28 @@ fn no_root_leaks() {
     let before = scene.worker.memory();
     reload(&mut scene, 1_000);
     assert_eq!(scene.worker.memory(), before);
+}
+
+/// A configuration that drains beside the next ones takes no second cache of refusals.
+#[test]
+fn configurations_of_one_vm_share_the_cache_of_refusals() {
+    const SHUT: &str = r#"{"rules": [{"name": "once", "key": ["client_ip"], "limits": [{"requests": 1, "per": "1d"}]}]}"#;
+    let mut scene = Scene::new(SHUT);
+    let before = scene.worker.memory();
+    let mut fill = || {
+        for client in 0..4_000 {
+            for admitted in [true, false] {
+                assert_eq!(scene.exchange(&from(client)).admitted(), admitted);
+            }
+        }
+        scene.process.borrow_mut().shared_data.forget();
+        scene.root = scene.worker.accept(SHUT);
+        scene.worker.memory()
+    };
+    let first = fill();
+    println!("{} bytes", first - before);
+    fill();
+    let third = fill();
+    // Two caches more would be four megabytes.
+    assert!(third - first < 1 << 20, "{first}, then {third} bytes");
 }

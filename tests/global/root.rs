@@ -12,6 +12,7 @@ use weir::global::parking::Batch;
 use weir::limiter::{Limiter, Request};
 use weir::local::store::{Dialect, Founding};
 use weir::plan::Plan;
+use weir::refusals::Refusals;
 
 use crate::course::MILLI;
 use crate::limiter::{Ask, Reply, now};
@@ -32,6 +33,7 @@ pub struct At {
 pub struct Root {
     pub at: At,
     pub limiter: Limiter,
+    refusals: Refusals,
     pub client: Client,
     /// Streams that wait.
     pub streams: BTreeMap<u32, Stream>,
@@ -93,11 +95,13 @@ impl Root {
     pub fn new(at: At, plan: Plan, data: &mut impl weir::local::store::SharedData) -> Self {
         let service = plan.service.as_ref().unwrap();
         let client = Client::new(service, Dialect::ZeroOverwrites, Caller::Root);
-        let mut limiter = Limiter::new(plan);
+        let mut refusals = Refusals::default();
+        let mut limiter = Limiter::new(plan, refusals.next_generation());
         limiter.join(&Founding::join(data, [7; 16]).unwrap());
         Self {
             at,
             limiter,
+            refusals,
             client,
             streams: BTreeMap::new(),
             is_waking: false,
@@ -119,7 +123,12 @@ impl Root {
             grpc: || false,
         };
         let data = &mut Crossing::of(world, self.at.proxy);
-        let fate = Fate::of(&self.limiter.answer(request, data, &mut incidents));
+        let fate = Fate::of(&self.limiter.answer(
+            request,
+            &mut self.refusals,
+            data,
+            &mut incidents,
+        ));
         let fate = match fate {
             Fate::Waits { cold } if self.park(world, &mut stream, &met, cold) => return,
             Fate::Waits { .. } => {
@@ -339,7 +348,11 @@ impl Root {
             grpc: || false,
         };
         let data = &mut Crossing::of(world, self.at.proxy);
-        Fate::of(&self.limiter.decide(request, asked, data, incidents))
+        Fate::of(
+            &self
+                .limiter
+                .decide(request, asked, &mut self.refusals, data, incidents),
+        )
     }
 }
 

@@ -16,6 +16,7 @@ use weir::facts::{Facts, Source, Unreadable};
 use weir::limiter::{Answer, Limiter, Request};
 use weir::local::limit::{Algorithm, Limit};
 use weir::local::store::{Dialect, Founding};
+use weir::refusals::Refusals;
 use weir::units::{Instant, Nanos, Now, UnixTime};
 
 use self::crossing::{Crossing, Faults};
@@ -60,6 +61,7 @@ impl Source for Client {
 /// One worker: its limiter, its clock, and what it saw.
 struct Worker {
     limiter: Limiter,
+    refusals: Refusals,
     /// How far its clock is ahead of the slowest.
     ahead: u64,
     met: Vec<Met>,
@@ -81,12 +83,14 @@ struct Record {
 impl Worker {
     fn join(plan: &str, dialect: Dialect, data: &mut Memory, ahead: u64) -> Self {
         let plan = config::load(plan.as_bytes(), &|_| None).expect("the plan is good");
-        let mut limiter = Limiter::new(plan);
+        let mut refusals = Refusals::default();
+        let mut limiter = Limiter::new(plan, refusals.next_generation());
         let founding = Founding::join(data, [ahead as u8; 16]).expect("nothing fails yet");
         assert_eq!(founding.dialect, dialect);
         limiter.join(&founding);
         Self {
             limiter,
+            refusals,
             ahead,
             met: Vec::new(),
         }
@@ -111,7 +115,9 @@ impl Worker {
             now: Some(now),
             grpc: || false,
         };
-        let answer = self.limiter.answer(request, data, &mut incidents);
+        let answer = self
+            .limiter
+            .answer(request, &mut self.refusals, data, &mut incidents);
         let decision = match &answer {
             Answer::Pass(decision, _) => decision,
             Answer::Refuse(_, refused) => &refused.decision,

@@ -66,7 +66,7 @@ impl Root {
     }
 
     /// Asks for the streams that have woken the root, after it has settled what an earlier callback could not.
-    pub fn on_queue_ready(&mut self, settlement: &mut Settlement, notes: &mut Notes) {
+    pub fn on_queue_ready(&mut self, settlement: &mut Settlement<'_>, notes: &mut Notes) {
         let Some(link) = &mut self.link else {
             return;
         };
@@ -82,7 +82,7 @@ impl Root {
         number: u32,
         fields: usize,
         body_len: usize,
-        settlement: &mut Settlement,
+        settlement: &mut Settlement<'_>,
         notes: &mut Notes,
     ) {
         let now = self.now_for_service(notes);
@@ -125,7 +125,7 @@ impl Root {
     /// Settles what can be settled, then asks for the rest. Nothing is asked before the look at those who wait has ended:
     /// what is granted to a request that was not looked at yet would be asked for again.
     #[inline(never)]
-    fn attend(&mut self, now: Option<Now>, settlement: &mut Settlement, notes: &mut Notes) {
+    fn attend(&mut self, now: Option<Now>, settlement: &mut Settlement<'_>, notes: &mut Notes) {
         self.serve(now, settlement, notes);
         let is_looking = |link: &Link| link.client.exchange.parking.is_looking();
         if !self.link.as_ref().is_some_and(is_looking) {
@@ -206,7 +206,7 @@ impl Root {
     pub(super) fn watch(
         &mut self,
         now: Option<Now>,
-        settlement: &mut Settlement,
+        settlement: &mut Settlement<'_>,
         notes: &mut Notes,
     ) {
         if let Some(link) = &mut self.link {

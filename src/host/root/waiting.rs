@@ -15,6 +15,7 @@ use crate::global::parking::{Batch, Ready};
 use crate::limiter::{Answer, Request};
 use crate::log::Incident;
 use crate::metrics::ServiceCount;
+use crate::refusals::Refusals;
 use crate::units::{Instant, Now};
 
 impl Root {
@@ -92,7 +93,7 @@ impl Root {
     pub(super) fn serve(
         &mut self,
         now: Option<Now>,
-        settlement: &mut Settlement,
+        settlement: &mut Settlement<'_>,
         notes: &mut Notes,
     ) {
         let at = now.unwrap_or_default().monotonic;
@@ -106,7 +107,7 @@ impl Root {
                     continue;
                 }
             }
-            match self.decide_parked(&ready, now, notes) {
+            match self.decide_parked(&ready, now, settlement.refusals, notes) {
                 Verdict::Parked => {
                     if let Some(link) = &mut self.link {
                         let parking = &mut link.client.exchange.parking;
@@ -148,7 +149,13 @@ impl Root {
 
     /// Decides about a request that waited, whose stream is the effective context.
     #[inline(never)]
-    fn decide_parked(&mut self, ready: &Ready, now: Option<Now>, notes: &mut Notes) -> Verdict {
+    fn decide_parked(
+        &mut self,
+        ready: &Ready,
+        now: Option<Now>,
+        refusals: &mut Refusals,
+        notes: &mut Notes,
+    ) -> Verdict {
         if ready.is_overdue {
             self.meter
                 .count_service(ServiceCount::Overdue, 1, &mut notes.metrics);
@@ -161,9 +168,13 @@ impl Root {
         let grpc = || facts.is_grpc();
         let met = &ready.parked.met;
         let request = Request { met, now, grpc };
-        let mut answer = self
-            .limiter
-            .decide(request, ready.asked(), &mut Shared, &mut incidents);
+        let mut answer = self.limiter.decide(
+            request,
+            ready.asked(),
+            refusals,
+            &mut Shared,
+            &mut incidents,
+        );
         if CALLER == Caller::Stream && matches!(answer, Answer::Park { .. }) {
             // Nothing more is going to be answered.
             is_alone = true;
@@ -172,7 +183,7 @@ impl Root {
             let asked = ready.asked().at_last();
             answer = self
                 .limiter
-                .decide(request, asked, &mut Shared, &mut incidents);
+                .decide(request, asked, refusals, &mut Shared, &mut incidents);
         }
         if is_alone {
             self.meter
@@ -212,7 +223,7 @@ impl Root {
     }
 
     /// Lets nobody wait any longer: another configuration takes this one's place.
-    pub fn release_all(&mut self, settlement: &mut Settlement, notes: &mut Notes) {
+    pub fn release_all(&mut self, settlement: &mut Settlement<'_>, notes: &mut Notes) {
         let Some(link) = &mut self.link else {
             return;
         };

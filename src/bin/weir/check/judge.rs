@@ -16,7 +16,7 @@ use super::diagnostic::Diagnostic;
 use super::embedded::offsets;
 use super::json;
 use super::tree::{Here, Spot, Tree, Unreadable};
-use super::{dialect, repeated, twice, unwise, yaml};
+use super::{dialect, lint, repeated, twice, yaml};
 
 /// Everything that there is to say of a file's text, in its order.
 pub fn file(name: &str, text: &str) -> Vec<Diagnostic> {
@@ -217,7 +217,7 @@ fn configuration(here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec<Diagnostic>
         said.extend(address(here));
     }
     let plan = judgement.plan?;
-    unwise::warnings(&plan, here, plugin, said);
+    lint::warnings(&plan, here, plugin, said);
     Some(plan)
 }
 

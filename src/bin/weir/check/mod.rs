@@ -1,20 +1,17 @@
 //! `weir check`.
 
 mod carrier;
-mod cover;
 mod diagnostic;
 mod dialect;
 mod embedded;
 mod json;
 mod judge;
-mod patterns;
+mod lint;
 mod repeated;
 mod slip;
 mod source;
 mod tree;
 mod twice;
-mod unwise;
-mod variables;
 mod yaml;
 
 use std::fs;

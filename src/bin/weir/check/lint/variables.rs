@@ -3,9 +3,9 @@
 use weir::config::check::Variable;
 use weir::config::json::shortened;
 
-use super::carrier::Environment;
-use super::diagnostic::Diagnostic;
-use super::tree::Here;
+use crate::check::carrier::Environment;
+use crate::check::diagnostic::Diagnostic;
+use crate::check::tree::Here;
 
 /// Adds which variables have a default and nothing else. `here` is where the configuration stands.
 pub fn warnings(here: Here<'_>, environment: &Environment, said: &mut Vec<Diagnostic>) {

@@ -1,7 +1,7 @@
 //! What a rule is for, where it is written as another system reads it: then the rule is for nothing, or for too much.
 
-use super::diagnostic::Diagnostic;
-use super::tree::Here;
+use crate::check::diagnostic::Diagnostic;
+use crate::check::tree::Here;
 
 /// Adds what is unwise about the `match` of every rule. `here` is where the configuration stands.
 pub fn warnings(here: Here<'_>, said: &mut Vec<Diagnostic>) {

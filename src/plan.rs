@@ -142,6 +142,27 @@ impl Rule {
         let mut patterns = self.matches.iter().flat_map(|matches| &matches.paths);
         patterns.any(|pattern| pattern.normalize)
     }
+
+    /// Whether a client chooses the value of a part of its key. Each value has a counter of its own, so one client then
+    /// has as many counters of this rule as it likes.
+    #[must_use]
+    pub fn is_chosen(&self, part: &KeyPart) -> bool {
+        match part.source {
+            KeySource::ClientIp | KeySource::Route | KeySource::Constant(_) => false,
+            // A `match` that lists them leaves a client a few values; any other method is one (RFC 9110 §9.1).
+            KeySource::Method => {
+                let matches = self.matches.as_ref();
+                matches.is_none_or(|matches| matches.methods.is_empty())
+            }
+            KeySource::Path | KeySource::PathSegment(_) | KeySource::PathTemplate(_) => {
+                let matches = self.matches.as_ref();
+                matches.is_none_or(|matches| !matches.lists_paths())
+            }
+            KeySource::Host | KeySource::Header(_) | KeySource::Cookie(_) | KeySource::Query(_) => {
+                true
+            }
+        }
+    }
 }
 
 /// Conditions on a request; all must hold, within a list any.
@@ -152,6 +173,15 @@ pub struct Match {
     /// Empty: any method. Compared without case: RFC 9110 §9.1 tells methods apart by it, but frameworks that write
     /// them in upper case would take a `post` that slipped past for a POST.
     pub methods: Vec<Box<str>>,
+}
+
+impl Match {
+    /// Whether it holds for a few paths only, each of which it lists.
+    #[must_use]
+    pub fn lists_paths(&self) -> bool {
+        let is_listed = |pattern: &PathPattern| matches!(pattern.form, PathForm::Exact(_));
+        !self.paths.is_empty() && self.paths.iter().all(is_listed)
+    }
 }
 
 /// A pattern for the path without its query, after [`crate::path::normal`].
@@ -208,6 +238,25 @@ pub enum KeySource {
     PathTemplate(PathTemplate),
     /// A fixed value.
     Constant(Box<str>),
+}
+
+impl KeySource {
+    /// Whether a client may leave it out of a request for anything that it wants.
+    #[must_use]
+    pub const fn is_optional(&self) -> bool {
+        matches!(self, Self::Header(_) | Self::Cookie(_) | Self::Query(_))
+    }
+
+    /// Whether both are one optional value of a request.
+    #[must_use]
+    pub fn is_same_option(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Header(name), Self::Header(other))
+            | (Self::Cookie(name), Self::Cookie(other))
+            | (Self::Query(name), Self::Query(other)) => name == other,
+            _ => false,
+        }
+    }
 }
 
 /// What a rule does with a request whose key has a missing part.

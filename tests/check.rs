@@ -7,6 +7,8 @@
     reason = "a test stops where it is surprised"
 )]
 
+#[path = "check/bounds.rs"]
+mod bounds;
 #[path = "check/command.rs"]
 mod command;
 #[path = "check/places.rs"]
@@ -194,7 +196,7 @@ fn examples_are_accepted_in_silence() {
 /// Each of these rules had each of those to be compared with, path by path: for a thousand that took seconds.
 #[test]
 fn rules_are_compared_up_to_a_bound() {
-    const RULES: usize = 100;
+    const RULES: usize = 200;
     let rules = |kind: &str, key: serde_json::Value| {
         let rule = |rule: usize| {
             let path =

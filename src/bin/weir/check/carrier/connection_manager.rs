@@ -35,6 +35,11 @@ impl<'a> ConnectionManager<'a> {
         self.is_set("use_remote_address") && !self.is_set("skip_xff_append")
     }
 
+    /// Whether it merges `//` in paths and resolves dot segments.
+    pub fn resolves_paths(self) -> bool {
+        self.is_set("normalize_path") && self.is_set("merge_slashes")
+    }
+
     fn is_set(self, name: &str) -> bool {
         self.0.member(name).is_some_and(is_true)
     }

@@ -171,6 +171,9 @@ fn plugin<'a>(filter: Here<'a>, outside: Outside<'a>) -> Plugin<'a> {
         environment: environment(vm),
         said,
         manager: outside.manager,
+        resolves_paths: outside
+            .manager
+            .is_some_and(ConnectionManager::resolves_paths),
         clusters: outside.clusters,
         vm_id: vm_id.and_then(Here::text).unwrap_or_default(),
         ..Plugin::new(config, &names, written(config))

@@ -71,6 +71,7 @@ fn plugin(filter: Here<'_>) -> Plugin<'_> {
     });
     Plugin {
         is_on_kong: true,
+        resolves_paths: true,
         environment: Environment::unknown(),
         said: file.into_iter().chain(said).collect(),
         ..Plugin::new(filter, &[filter.text_at(&["name"])], written)

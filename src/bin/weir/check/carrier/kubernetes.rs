@@ -70,7 +70,7 @@ fn strategy(spec: Here<'_>) -> Option<Diagnostic> {
     }
 }
 
-/// Envoy Gateway hands on `config` as the text of a document.
+/// Envoy Gateway hands on `config` as the text of a document; its Envoys normalize paths and merge slashes.
 fn extension<'a>(policy: Here<'a>, wasm: Here<'a>) -> Plugin<'a> {
     let mut environment = Environment::default();
     let keys = wasm.path(&["env", "hostKeys"]);
@@ -92,6 +92,7 @@ fn extension<'a>(policy: Here<'a>, wasm: Here<'a>) -> Plugin<'a> {
     Plugin {
         environment,
         said: refused.collect(),
+        resolves_paths: true,
         ..Plugin::new(wasm, &names, written)
     }
 }

@@ -26,6 +26,8 @@ pub struct Plugin<'a> {
     pub is_named: bool,
     /// Whether Kong runs it, where a cluster is an address.
     pub is_on_kong: bool,
+    /// Whether its proxy merges `//` in paths and resolves dot segments before any filter.
+    pub resolves_paths: bool,
     /// Where it stands.
     pub at: usize,
     pub written: Written<'a>,
@@ -49,6 +51,7 @@ impl<'a> Plugin<'a> {
         Self {
             is_named: names.iter().flatten().any(is_ours),
             is_on_kong: false,
+            resolves_paths: false,
             at: here.at(),
             written,
             environment: Environment::default(),

@@ -1,10 +1,11 @@
 //! Which rules match all that another does.
 
-use weir::plan::{Match, PathForm, Rule};
+use weir::facts::{Facts, Source, Unreadable};
+use weir::plan::{Match, PathForm, PathPattern, Rule};
 
-/// Comparisons of methods and paths that a configuration's rules are worth: a thousand rules of two paths each need
-/// fewer, and half as many of a hundred each would need billions.
-const MAX_COMPARISONS: usize = 5_000_000;
+/// Comparisons of requests with patterns that a configuration's rules are worth: a thousand rules of two paths each need
+/// fewer than this, and half as many of a hundred each would need billions.
+const MAX_COMPARISONS: usize = 2_000_000;
 
 /// What is left of those comparisons.
 pub struct Comparisons(usize);
@@ -16,54 +17,132 @@ impl Default for Comparisons {
 }
 
 impl Comparisons {
-    /// Whether `other` matches all that `rule` does; in doubt, and once too much was to be compared, it does.
-    pub fn meets_all_of(&mut self, other: &Rule, rule: &Rule) -> bool {
-        let (Some(other), any) = (&other.matches, Match::default()) else {
+    /// Whether `other` matches all that a rule does; in doubt, and once too much was to be compared, it does.
+    pub fn meets_all_of(&mut self, other: &Rule, rule: &Samples<'_>) -> bool {
+        let Some(other) = &other.matches else {
             return true;
         };
-        let rule = rule.matches.as_ref().unwrap_or(&any);
-        if !self.spend(other.methods.len(), rule.methods.len()) {
+        if !self.spend(rule.methods.len(), other.methods.len()) {
             return true;
         }
-        takes_all_methods(other, rule)
-            && (!self.spend(other.paths.len(), rule.paths.len()) || takes_all_paths(other, rule))
+        let is_met = |path: &Vec<u8>| !self.spend(1, other.paths.len()) || meets(other, path);
+        // A list of paths is no pattern.
+        rule.are_within_methods(other)
+            && !(rule.has_others && other.lists_paths())
+            && rule.paths.iter().all(is_met)
     }
 
     /// Whether so many may still be compared with so many.
     fn spend(&mut self, these: usize, those: usize) -> bool {
-        let left = self.0.checked_sub(these.saturating_mul(those.max(1)));
+        let left = self.0.checked_sub(these.saturating_mul(those));
         self.0 = left.unwrap_or(0);
         left.is_some()
     }
 }
 
-fn takes_all_methods(other: &Match, rule: &Match) -> bool {
-    let are_within =
-        |methods: &[Box<str>]| methods.iter().all(|method| other.methods.contains(method));
-    other.methods.is_empty() || (!rule.methods.is_empty() && are_within(&rule.methods))
+/// Whether a request for this path, of a method that `other` takes, meets it.
+fn meets(other: &Match, path: &[u8]) -> bool {
+    let method = other.methods.first().map_or("GET", |method| method);
+    let mut request = Request { method, path };
+    other.holds(&mut Facts::new(&mut request))
 }
 
-fn takes_all_paths(other: &Match, rule: &Match) -> bool {
-    let is_within = |form: &PathForm| {
-        let mut patterns = other.paths.iter();
-        patterns.any(|pattern| takes_all_of(&pattern.form, form))
-    };
-    match rule.paths.as_slice() {
-        _ if other.paths.is_empty() => true,
-        [] => is_within(&PathForm::Prefix(b"/".as_slice().into())),
-        paths => paths.iter().all(|path| is_within(&path.form)),
+/// Requests that a rule matches: some for every method and pattern that it lists.
+pub struct Samples<'r> {
+    /// Its methods; none: any.
+    methods: &'r [Box<str>],
+    paths: Vec<Vec<u8>>,
+    /// Whether it has patterns from which no path is made up.
+    has_others: bool,
+}
+
+impl<'r> Samples<'r> {
+    /// Those of a rule of a proxy that `resolves_paths` before any filter, or does not.
+    pub fn of(rule: &'r Rule, resolves_paths: bool) -> Self {
+        let matches = rule.matches.as_ref();
+        let patterns = matches.map_or(&[][..], |matches| &matches.paths);
+        let mut samples = Self {
+            methods: matches.map_or(&[], |matches| &matches.methods),
+            paths: Vec::new(),
+            has_others: false,
+        };
+        if patterns.is_empty() {
+            samples.add(b"", true);
+        }
+        for PathPattern { form, normalize } in patterns {
+            let begins: &[&[u8]] = match normalize {
+                true if !resolves_paths => &[b"", b"/"],
+                _ => &[b""],
+            };
+            for begin in begins {
+                match form {
+                    PathForm::Exact(path) => samples.add(&[begin, &**path].concat(), false),
+                    PathForm::Prefix(path) => {
+                        let path = path.strip_suffix(b"/").unwrap_or(path);
+                        samples.add(&[begin, path].concat(), true);
+                    }
+                    PathForm::Regex(_) => samples.has_others = true,
+                }
+            }
+        }
+        samples
+    }
+
+    /// Adds a path, and perhaps what is below it, by names that hardly a pattern has in it.
+    fn add(&mut self, path: &[u8], and_below: bool) {
+        match path {
+            b"" => self.paths.push(b"/".to_vec()),
+            path => self.paths.push(path.to_vec()),
+        }
+        if and_below {
+            self.paths
+                .extend([[path, b"/-"].concat(), [path, b"/-/-"].concat()]);
+        }
+    }
+
+    fn are_within_methods(&self, other: &Match) -> bool {
+        let are_listed = || {
+            self.methods
+                .iter()
+                .all(|method| other.methods.contains(method))
+        };
+        other.methods.is_empty() || (!self.methods.is_empty() && are_listed())
     }
 }
 
-/// Whether a pattern takes all paths that another does; of regular expressions that cannot be told.
-fn takes_all_of(pattern: &PathForm, other: &PathForm) -> bool {
-    match (pattern, other) {
-        (PathForm::Regex(_), _) | (_, PathForm::Regex(_)) => true,
-        (PathForm::Exact(pattern), PathForm::Exact(other)) => pattern == other,
-        (PathForm::Exact(_), PathForm::Prefix(_)) => false,
-        (PathForm::Prefix(pattern), PathForm::Exact(other) | PathForm::Prefix(other)) => {
-            let rest = other.strip_prefix(&**pattern);
-            **pattern == *b"/" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+/// A request of this method for this path.
+struct Request<'a> {
+    method: &'a str,
+    path: &'a [u8],
+}
+
+impl Source for Request<'_> {
+    fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
+        let fields = [
+            (b":method".as_slice(), self.method.as_bytes()),
+            (b":path", self.path),
+        ];
+        let number = |length: usize| u32::try_from(length).unwrap_or(0).to_le_bytes();
+        let mut bytes = number(fields.len()).to_vec();
+        for (name, value) in fields {
+            bytes.extend([number(name.len()), number(value.len())].as_flattened());
         }
+        for text in fields.iter().flat_map(|(name, value)| [name, value]) {
+            bytes.extend_from_slice(text);
+            bytes.push(0);
+        }
+        Ok(bytes)
+    }
+
+    fn header(&mut self, _: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(None)
+    }
+
+    fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(None)
+    }
+
+    fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(None)
     }
 }

@@ -1,30 +1,40 @@
-//! The clusters of an Envoy, where its bootstrap has all of them.
+//! The clusters of an Envoy that are in its bootstrap.
 
 use weir::config::json::shortened;
 
 use crate::check::diagnostic::Diagnostic;
 use crate::check::tree::Here;
 
-/// All clusters that there will be.
+/// Clusters of an Envoy.
 #[derive(Clone, Copy)]
-pub struct Clusters<'a>(Here<'a>);
+pub struct Clusters<'a> {
+    list: Here<'a>,
+    /// Whether there will be no others.
+    is_whole: bool,
+}
 
 /// The most that a message names.
 const MAX_NAMED: usize = 8;
 
 impl<'a> Clusters<'a> {
-    /// Those of the Envoy that runs a bootstrap; `None` where some may come from elsewhere.
+    /// Those that a bootstrap has.
     pub fn of(document: Here<'a>) -> Option<Self> {
         let dynamic = document.member("dynamic_resources");
         let is_told = |name| dynamic.is_some_and(|dynamic| dynamic.member(name).is_some());
-        let are_told = is_told("cds_config") || is_told("cds_resources_locator");
-        let clusters = document.path(&["static_resources", "clusters"]);
-        clusters.filter(|_| !are_told).map(Self)
+        let list = document.path(&["static_resources", "clusters"])?;
+        let is_whole = !is_told("cds_config") && !is_told("cds_resources_locator");
+        Some(Self { list, is_whole })
     }
 
-    /// Warns of what is `written` at `path`, if its `name` is that of no cluster.
+    /// The one of that name.
+    pub fn named(self, name: &str) -> Option<Here<'a>> {
+        let mut clusters = self.list.items();
+        clusters.find(|cluster| cluster.text_at(&["name"]) == Some(name))
+    }
+
+    /// Warns of what is `written` at `path`, if its `name` is that of no cluster that there will be.
     pub fn unknown(self, name: &str, written: Here<'_>, path: &str) -> Option<Diagnostic> {
-        if self.names().any(|known| known == name) {
+        if !self.is_whole || self.named(name).is_some() {
             return None;
         }
         let known = self.names().take(MAX_NAMED);
@@ -42,7 +52,7 @@ impl<'a> Clusters<'a> {
     }
 
     fn names(self) -> impl Iterator<Item = &'a str> {
-        let clusters = self.0.items();
+        let clusters = self.list.items();
         clusters.filter_map(|cluster| cluster.text_at(&["name"]))
     }
 }

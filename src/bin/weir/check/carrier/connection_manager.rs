@@ -15,6 +15,12 @@ const BEHIND: &str =
 
 const LAST: &str = "the filter is the last of its chain; expected the router behind it";
 
+/// Types of filters, and where each stands.
+pub struct Around<'a> {
+    pub before: Vec<(&'a str, usize)>,
+    pub behind: Vec<(&'a str, usize)>,
+}
+
 /// The connection manager whose filters are spoken of.
 #[derive(Clone, Copy)]
 pub struct ConnectionManager<'a>(pub Here<'a>);
@@ -60,11 +66,6 @@ impl<'a> ConnectionManager<'a> {
 
     /// Where the Wasm plugins stand that Envoy refuses for their place in the chain, and what is wrong with it.
     pub fn misplaced(self) -> HashMap<usize, &'static str> {
-        // What is discovered is of the type of what stands for it until then.
-        let configured = |filter: Here<'a>| {
-            let until = || filter.path(&["config_discovery", "default_config"]);
-            filter.member("typed_config").or_else(until)
-        };
         let plugin = |filter| configured(filter).and_then(wasm);
         let is_router = |filter| {
             let message = configured(filter).and_then(typed);
@@ -77,6 +78,36 @@ impl<'a> ConnectionManager<'a> {
             .into_iter()
             .chain(behind)
             .collect()
+    }
+
+    /// The filters around the plugin that stands at `plugin`, but for those that are disabled; `None` where it is none of
+    /// the chain's.
+    pub fn around(self, plugin: usize) -> Option<Around<'a>> {
+        let is_plugin = |filter: Here<'a>| configured(filter).and_then(wasm) == Some(plugin);
+        let place = self.filters().position(is_plugin)?;
+        let typed = |filter: Here<'a>| {
+            let (of, _) = configured(filter).and_then(typed)?;
+            let is_disabled = filter.member("disabled").is_some_and(is_true);
+            (!is_disabled).then_some((of, filter.at()))
+        };
+        Some(Around {
+            before: self.filters().take(place).filter_map(typed).collect(),
+            behind: self
+                .filters()
+                .skip(place)
+                .skip(1)
+                .filter_map(typed)
+                .collect(),
+        })
+    }
+
+    /// Where the routes that are in the file follow redirects inside this Envoy.
+    pub fn internal_redirects(self) -> Vec<usize> {
+        let mut found = Vec::new();
+        if let Some(routes) = self.0.member("route_config") {
+            redirects(routes, &mut found);
+        }
+        found
     }
 
     fn filters(self) -> impl Iterator<Item = Here<'a>> {
@@ -115,6 +146,12 @@ impl<'a> ConnectionManager<'a> {
     }
 }
 
+/// What a filter is configured to be. What is discovered is of the type of what stands for it until then.
+fn configured(filter: Here<'_>) -> Option<Here<'_>> {
+    let until = || filter.path(&["config_discovery", "default_config"]);
+    filter.member("typed_config").or_else(until)
+}
+
 /// Where the plugin stands, if that is what a filter is configured to be.
 fn wasm(configured: Here<'_>) -> Option<usize> {
     let (of, message) = typed(configured)?;
@@ -128,5 +165,14 @@ fn overrides<'a>(here: Here<'a>, names: &mut HashSet<&'a str>) {
     let members = here.members().map(|(_, member)| member);
     for part in members.chain(here.items()) {
         overrides(part, names);
+    }
+}
+
+/// Collects where routes have a policy for internal redirects.
+fn redirects(here: Here<'_>, found: &mut Vec<usize>) {
+    found.extend(here.given("internal_redirect_policy").map(Here::at));
+    let members = here.members().map(|(_, member)| member);
+    for part in members.chain(here.items()) {
+        redirects(part, found);
     }
 }

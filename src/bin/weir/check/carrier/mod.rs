@@ -19,6 +19,7 @@ use super::tree::Here;
 
 pub use self::clusters::Clusters;
 pub use self::connection_manager::ConnectionManager;
+pub use self::message::is_true;
 
 /// A filter or plugin in a file, and what it says of itself.
 pub struct Plugin<'a> {
@@ -36,7 +37,7 @@ pub struct Plugin<'a> {
     pub said: Vec<Diagnostic>,
     /// The connection manager of the filter, where that is in the file.
     pub manager: Option<ConnectionManager<'a>>,
-    /// The clusters of its proxy, where all of them are in the file.
+    /// The clusters of its proxy that are in the file.
     pub clusters: Option<Clusters<'a>>,
     /// The VM whose counters it shares.
     pub vm_id: &'a str,

@@ -1,6 +1,7 @@
 //! Lints: what the module accepts and an operator seldom means. One concept a file.
 
 mod addresses;
+mod chain;
 mod cover;
 mod keys;
 mod limiter;
@@ -33,6 +34,7 @@ pub fn warnings(plan: &Plan, here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec
     patterns::warnings(here, said);
     variables::warnings(here, &plugin.environment, said);
     addresses::warnings(of, said);
+    chain::warnings(of, said);
 }
 
 impl<'a> Accepted<'a> {

@@ -17,8 +17,7 @@ pub(super) struct Known<'a> {
 impl Known<'_> {
     /// What was probably meant by `name`, or all that could be.
     pub fn hint(&self, name: &str) -> String {
-        let mut places = self.places.iter();
-        let elsewhere = places.find(|(_, fields)| fields.contains(&name));
+        let elsewhere = self.elsewhere(name);
         // A name that is known elsewhere is here a slip of one letter at most: "keys" for "key", not "limits" for
         // "limiter".
         let is_meant = |near: &&str| elsewhere.is_none() || strsim::osa_distance(name, near) == 1;
@@ -30,12 +29,87 @@ impl Known<'_> {
         {
             return format!("did you mean {}: {{{}: …}}?", quote(outer), quote(inner));
         }
-        match elsewhere {
-            Some((place, _)) => format!("there is one in {place}"),
+        if let Some(place) = elsewhere {
+            return format!("there is one in {place}");
+        }
+        let mut others = FOREIGN.iter();
+        match others.find(|(words, ..)| words.contains(&name)) {
+            Some((_, field, example)) => self.translation(field, example),
             None => format!("expected {}{}", alternatives(self.names), self.besides),
         }
     }
+
+    /// What a word of another limiter is here, and where, unless the example shows it.
+    fn translation(&self, field: &str, example: &str) -> String {
+        let is_placed = !example.is_empty() || self.names.contains(&field);
+        let place = self.elsewhere(field).filter(|_| !is_placed);
+        let (begin, place) = place.map_or(("", ""), |place| (", in ", place));
+        ["it is ", &quote(field), " here", begin, place, example].concat()
+    }
+
+    /// Where a name is known instead.
+    fn elsewhere(&self, name: &str) -> Option<&'static str> {
+        let mut places = self.places.iter();
+        let found = places.find(|(_, fields)| fields.contains(&name));
+        found.map(|(place, _)| *place)
+    }
 }
+
+/// Words of other limiters (Envoy, envoyproxy/ratelimit, Kong, nginx, Traefik, APISIX), each with the field that means it
+/// here, and an example where the value has another form.
+const FOREIGN: &[(&[&str], &str, &str)] = &[
+    (
+        &["requests_per_unit", "tokens_per_fill", "average", "count"],
+        "requests",
+        "",
+    ),
+    (
+        &[
+            "unit",
+            "fill_interval",
+            "period",
+            "time_window",
+            "window_size",
+        ],
+        "per",
+        ", as in \"1m\"",
+    ),
+    (&["max_tokens"], "burst", ""),
+    (
+        &["rate"],
+        "requests",
+        ", with \"per\": {\"requests\": 10, \"per\": \"1s\"}",
+    ),
+    (
+        &["nodelay"],
+        "burst",
+        ": what is beyond it is refused, not delayed",
+    ),
+    (
+        &[
+            "second",
+            "minute",
+            "hour",
+            "day",
+            "rate_limit",
+            "token_bucket",
+        ],
+        "limits",
+        ": [{\"requests\": 5, \"per\": \"1m\"}]",
+    ),
+    (
+        &["limit_by", "key_type", "sourceCriterion"],
+        "key",
+        ": [\"client_ip\"]",
+    ),
+    (
+        &["remote_address", "remote_addr", "ip"],
+        "client_ip",
+        ", as in \"key\": [\"client_ip\"]",
+    ),
+    (&["descriptors"], "rules", ", with \"key\" and \"limits\""),
+    (&["rejected_code", "error_code"], "status", ""),
+];
 
 /// The known name that is nearest to `name`, in whatever case: at most two typing errors away, and those in at most a
 /// third of it; else one that begins with it.

@@ -129,8 +129,21 @@ impl Decode for Per {
                 text: text.replace('_', "-").into(),
                 period,
             }),
+            Err(DURATION) => reader.unexpected(path, node, &with_unit(node)),
             Err(expected) => reader.unexpected(path, node, expected),
         }
+    }
+}
+
+/// [`DURATION`], and what a number without a unit was probably meant to be: seconds, as for most limiters.
+fn with_unit(node: &Node) -> String {
+    let number = match node {
+        Node::String(text) => text.parse().ok(),
+        node => node.as_unsigned(),
+    };
+    match number {
+        Some(number) => format!("{DURATION}; did you mean \"{number}s\"?"),
+        None => DURATION.to_owned(),
     }
 }
 
@@ -142,9 +155,12 @@ fn period(text: &str) -> Result<Period, &'static str> {
         "calendar_day" => Period::Day,
         "calendar_week" => Period::Week,
         "calendar_month" => Period::Month,
-        "day" => return Err("\"1d\" or \"calendar_day\""),
-        "week" => return Err("\"7d\" or \"calendar_week\""),
-        "month" => return Err("\"30d\" or \"calendar_month\""),
+        "second" | "SECOND" => return Err("\"1s\""),
+        "minute" | "MINUTE" => return Err("\"1m\""),
+        "hour" | "HOUR" => return Err("\"1h\""),
+        "day" | "DAY" => return Err("\"1d\" or \"calendar_day\""),
+        "week" | "WEEK" => return Err("\"7d\" or \"calendar_week\""),
+        "month" | "MONTH" => return Err("\"30d\" or \"calendar_month\""),
         _ => Period::Every(duration(text)?),
     })
 }

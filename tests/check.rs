@@ -157,6 +157,18 @@ fn the_documents_show_what_is_said() {
     assert!(readme.contains(&format!("\n{first}\n")), "{first}");
 }
 
+/// What another limiter's configuration is translated to is nothing to warn of.
+#[test]
+fn translations_are_accepted_in_silence() {
+    let page = fs::read_to_string(root().join("docs/migrating.md")).unwrap();
+    let blocks: Vec<_> = page.split("```json\n").skip(1).collect();
+    assert!(blocks.len() >= 8);
+    for block in blocks {
+        let document = block.split("```").next().unwrap();
+        assert_eq!(said(document), [], "{document}");
+    }
+}
+
 /// Files of examples that have no configuration in them.
 const OTHERS: [&str; 3] = ["alerts.yaml", "limits.yaml", "stats-tags.yaml"];
 

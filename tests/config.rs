@@ -11,6 +11,8 @@
 
 #[path = "config/limiter.rs"]
 mod limiter;
+#[path = "config/migrating.rs"]
+mod migrating;
 #[path = "config/properties.rs"]
 mod properties;
 
@@ -58,6 +60,7 @@ fn documented_documents_are_accepted() {
     for page in [
         "README.md",
         "docs/configuration.md",
+        "docs/migrating.md",
         "docs/shared-limits.md",
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);

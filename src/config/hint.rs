@@ -56,7 +56,7 @@ impl Known<'_> {
 }
 
 /// Words of other limiters (Envoy, envoyproxy/ratelimit, Kong, nginx, Traefik, APISIX), each with the field that means it
-/// here, and an example where the value has another form.
+/// here, and an example where the value has another form. `docs/migrating.md` translates whole configurations.
 const FOREIGN: &[(&[&str], &str, &str)] = &[
     (
         &["requests_per_unit", "tokens_per_fill", "average", "count"],

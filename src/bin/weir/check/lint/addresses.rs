@@ -20,6 +20,11 @@ pub(super) fn warnings(of: Accepted<'_>, said: &mut Vec<Diagnostic>) {
         };
         said.extend(message.map(|message| Diagnostic::warning(manager.at(), "", message)));
     }
+    if counts_by_address && of.plan.client_ip.v6_prefix > SUBSCRIBER {
+        let prefix = of.here.path(&["client_ip", "v6_prefix"]);
+        let at = prefix.unwrap_or(of.here).at();
+        said.push(Diagnostic::warning(at, "client_ip.v6_prefix", SPLIT));
+    }
     let AddressSource::ForwardedFor(networks) = source else {
         return;
     };
@@ -33,6 +38,12 @@ pub(super) fn warnings(of: Accepted<'_>, said: &mut Vec<Diagnostic>) {
         }
     }
 }
+
+/// The longest prefix of IPv6 that a subscriber gets: RFC 6177 §2 asks for more than one /64 each.
+const SUBSCRIBER: u8 = 64;
+
+const SPLIT: &str = "a subscriber has a /64 or more, and so as many addresses of this length, and counters, as it likes; \
+                     set it to 64 or less";
 
 const BELIEVED: &str =
     "use_remote_address is not true: a client chooses its address by sending X-Forwarded-For";

@@ -170,7 +170,12 @@ fn translations_are_accepted_in_silence() {
 }
 
 /// Files of examples that have no configuration in them.
-const OTHERS: [&str; 3] = ["alerts.yaml", "limits.yaml", "stats-tags.yaml"];
+const OTHERS: [&str; 4] = [
+    "alerts.yaml",
+    "envoypatchpolicy.yaml",
+    "limits.yaml",
+    "stats-tags.yaml",
+];
 
 /// Examples that are warned of: by itself the first does not tell that the proxy removes a header that clients choose,
 /// and the others have a place for a digest.

@@ -39,6 +39,12 @@ const ENVOY_GATEWAY: Resource = Resource {
     file: "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_envoyextensionpolicies.yaml",
 };
 
+const ENVOY_PATCH: Resource = Resource {
+    example: "examples/envoy-gateway/envoypatchpolicy.yaml",
+    module: "github.com/envoyproxy/gateway@v1.9.1",
+    file: "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_envoypatchpolicies.yaml",
+};
+
 #[test]
 fn a_wasm_plugin_is_what_istio_takes_for_one() {
     assert_eq!(ISTIO.errors(|_| {}), [""; 0]);
@@ -47,6 +53,38 @@ fn a_wasm_plugin_is_what_istio_takes_for_one() {
 #[test]
 fn an_envoy_extension_policy_is_what_envoy_gateway_takes_for_one() {
     assert_eq!(ENVOY_GATEWAY.errors(|_| {}), [""; 0]);
+}
+
+#[test]
+fn an_envoy_patch_policy_is_what_envoy_gateway_takes_for_one() {
+    assert_eq!(ENVOY_PATCH.errors(|_| {}), [""; 0]);
+}
+
+/// The patch is of the filter that the policy beside it makes, in a listener of the same Gateway.
+#[test]
+fn the_patch_is_of_the_policy_beside_it() {
+    let (policy, patch) = (ENVOY_GATEWAY.read(), ENVOY_PATCH.read());
+    let name =
+        |resource: &Value, member: &str| resource["metadata"][member].as_str().unwrap().to_owned();
+    assert_eq!(patch["spec"]["targetRef"], policy["spec"]["targetRefs"][0]);
+    let (namespace, gateway) = (
+        name(&patch, "namespace"),
+        &patch["spec"]["targetRef"]["name"],
+    );
+    assert_eq!(namespace, name(&policy, "namespace"));
+    let patch = &patch["spec"]["jsonPatches"][0];
+    let listener = patch["name"].as_str().unwrap();
+    let gateway = gateway.as_str().unwrap();
+    assert!(
+        listener.starts_with(&format!("{namespace}/{gateway}/")),
+        "{listener}"
+    );
+    let filter = format!(
+        "'envoy.filters.http.wasm/envoyextensionpolicy/{namespace}/{}/wasm/0'",
+        name(&policy, "name")
+    );
+    let path = patch["operation"]["jsonPath"].as_str().unwrap();
+    assert!(path.contains(&filter), "{path}: {filter}");
 }
 
 /// Breaks each in every way that counts: a field that does not exist, a value that is none of the list, a wrong type,
@@ -89,13 +127,25 @@ fn what_neither_knows_is_an_error_where_it_stands() {
         }),
     ];
     is_refused(&ENVOY_GATEWAY, broken);
+    let broken: [Broken; 3] = [
+        ("/spec/type", |policy| {
+            policy["spec"]["type"] = json!("MergePatch")
+        }),
+        ("/spec/jsonPatches/0", |policy| {
+            policy["spec"]["jsonPatches"][0]["operations"] = json!([])
+        }),
+        ("/spec/jsonPatches/0/operation/op", |policy| {
+            policy["spec"]["jsonPatches"][0]["operation"]["op"] = json!("set")
+        }),
+    ];
+    is_refused(&ENVOY_PATCH, broken);
 }
 
 /// Where a change is an error, and the change.
 type Broken = (&'static str, fn(&mut Value));
 
 /// Each change is to be the only mistake, where it says.
-fn is_refused(resource: &Resource, broken: [Broken; 5]) {
+fn is_refused<const N: usize>(resource: &Resource, broken: [Broken; N]) {
     let example = resource.read();
     let validator = resource.validator(&example);
     for (place, change) in broken {

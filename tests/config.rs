@@ -61,6 +61,7 @@ fn documented_documents_are_accepted() {
         "README.md",
         "docs/configuration.md",
         "docs/migrating.md",
+        "docs/keys.md",
         "docs/shared-limits.md",
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);

@@ -102,6 +102,7 @@ fn accepted() -> Vec<(String, String)> {
     for page in [
         "README.md",
         "docs/configuration.md",
+        "docs/keys.md",
         "docs/shared-limits.md",
     ] {
         let text = fs::read_to_string(root().join(page)).unwrap();

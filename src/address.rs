@@ -4,10 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use crate::plan::ClientIp;
-
-/// An address as proxies write it: bare, with a port, or in brackets; an IPv6 zone is dropped and an
-/// IPv4-mapped address is IPv4.
+/// An address as proxies write it, in its [`canonical`] form: bare, with a port, or in brackets. An IPv6 zone is
+/// dropped.
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<IpAddr> {
     let text = text.trim_ascii();
@@ -34,7 +32,23 @@ pub fn parse(text: &[u8]) -> Option<IpAddr> {
     };
     let bare = split_at(bare, b'%').map_or(bare, |(address, _zone)| address);
     let address: IpAddr = std::str::from_utf8(bare).ok()?.parse().ok()?;
-    Some(address.to_canonical())
+    Some(canonical(address))
+}
+
+/// The IPv4 address that an IPv6 address stands for: v4-mapped (RFC 4291 §2.5.5.2), or below the well-known
+/// prefix of translators, `64:ff9b::/96` (RFC 6052 §2.1). Any other address as it is.
+#[must_use]
+pub fn canonical(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => match v6.segments() {
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+                let bits = u32::from(high) << 16 | u32::from(low);
+                IpAddr::V4(Ipv4Addr::from_bits(bits))
+            }
+            _ => address.to_canonical(),
+        },
+        IpAddr::V4(_) => address,
+    }
 }
 
 /// The first address from the right that is not a trusted proxy's.
@@ -63,15 +77,15 @@ pub fn forwarded_for<'h>(
 
 /// The leading bits that count; the others are zero.
 #[must_use]
-pub fn aggregate(address: IpAddr, policy: &ClientIp) -> IpAddr {
+pub fn aggregate(address: IpAddr, v4_prefix: u8, v6_prefix: u8) -> IpAddr {
     match address {
         IpAddr::V4(address) => {
-            let drop = 32_u32.saturating_sub(policy.v4_prefix.into());
+            let drop = 32_u32.saturating_sub(v4_prefix.into());
             let mask = u32::MAX.checked_shl(drop).unwrap_or(0);
             IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & mask))
         }
         IpAddr::V6(address) => {
-            let drop = 128_u32.saturating_sub(policy.v6_prefix.into());
+            let drop = 128_u32.saturating_sub(v6_prefix.into());
             let mask = u128::MAX.checked_shl(drop).unwrap_or(0);
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
         }

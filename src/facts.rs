@@ -160,7 +160,8 @@ impl<'s, S: Source> Facts<'s, S> {
             Some(address) => Some(address),
             None => self.peer()?,
         };
-        Ok(address.map(|address| address::aggregate(address, policy)))
+        let (v4, v6) = (policy.v4_prefix, policy.v6_prefix);
+        Ok(address.map(|address| address::aggregate(address, v4, v6)))
     }
 
     /// The address that `X-Forwarded-For` gives, as far as it was written by proxies that are trusted.

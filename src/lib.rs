@@ -4,15 +4,14 @@
 //! environment. Time, seed and bytes go in; values come out. The modules in the order in which data flows
 //! through them; each uses only those above it, and `tests/layering.rs` holds them to it:
 //!
-//! [`units`] time and amounts · [`local`] limits and the table that keeps their state · [`path`] paths and
-//! queries · [`config::json`] what was written · [`global::wire`] what a rate limit service is told ·
-//! [`global::lease`] what is taken of its quotas ahead of need · [`global::breaker`] when it is left alone ·
-//! [`reply::template`] texts with placeholders · [`plan`] what is run · [`config`] how a plan is made ·
-//! [`address`] where a client is · [`facts`] what is known of a request · [`select`] which rules it meets ·
-//! [`key`] what it is counted by · [`decision`] what was decided · [`engine`] how · [`global`] who waits for the
-//! service, and what it is asked · [`pairs`] fields as the host takes them · [`reply`] what the client sees ·
-//! [`refusals`] what need not be decided again · [`limiter`] all of it · [`metrics`] what is counted · [`log`] what
-//! the operator reads · `host` the proxy.
+//! [`units`] time and amounts · [`local`] limits and the table that keeps their state · [`path`] paths and queries ·
+//! [`address`] where a client is · [`config::json`] what was written · [`global::wire`] what a rate limit service is
+//! told · [`global::lease`] what is taken of its quotas ahead of need · [`global::breaker`] when it is left alone ·
+//! [`reply::template`] texts with placeholders · [`plan`] what is run · [`config`] how a plan is made · [`facts`] what
+//! is known of a request · [`select`] which rules it meets · [`key`] what it is counted by · [`decision`] what was
+//! decided · [`engine`] how · [`global`] who waits for the service, and what it is asked · [`pairs`] fields as the host
+//! takes them · [`reply`] what the client sees · [`refusals`] what need not be decided again · [`limiter`] all of it ·
+//! [`metrics`] what is counted · [`log`] what the operator reads · `host` the proxy.
 
 #![cfg_attr(not(test), deny(clippy::too_many_lines))]
 

@@ -1,5 +1,4 @@
 use super::*;
-use crate::plan::AddressSource;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -36,12 +35,31 @@ fn one_address_has_many_spellings() {
         "::ffff:192.0.2.7",
         "::FFFF:c000:207",
         "[::ffff:192.0.2.7]:1",
+        "64:ff9b::c000:207",
+        "64:FF9B::192.0.2.7",
+        "[64:ff9b::c000:207]:443",
+        "64:ff9b::c000:207%eth0",
     ] {
         assert_eq!(
             parse(spelling.as_bytes()),
             Some(ip("192.0.2.7")),
             "{spelling}"
         );
+    }
+}
+
+/// Only the well-known prefix is always a translator's, and only with all of its 96 bits.
+#[test]
+fn an_address_beside_the_translators_prefix_is_ipv6() {
+    for address in [
+        "64:ff9b::1:c000:207",
+        "64:ff9b:1::c000:207",
+        "64:ff9a::c000:207",
+        "65:ff9b::c000:207",
+        "::c000:207",
+    ] {
+        assert_eq!(parse(address.as_bytes()), Some(ip(address)));
+        assert!(ip(address).is_ipv6());
     }
 }
 
@@ -96,6 +114,10 @@ fn the_first_from_the_right_that_is_no_proxy_is_the_client() {
         client(&["::ffff:10.0.0.1, 10.0.0.2"], &proxies),
         Some(ip("10.0.0.1"))
     );
+    assert_eq!(
+        client(&["64:ff9b::c000:207, 64:ff9b::a00:1"], &proxies),
+        Some(ip("192.0.2.7"))
+    );
     assert_eq!(client(&[], &proxies), None);
 }
 
@@ -127,12 +149,7 @@ fn what_a_client_invents_stands_left_of_what_counts() {
 
 #[test]
 fn only_the_prefix_counts() {
-    let policy = |v4_prefix, v6_prefix| ClientIp {
-        source: AddressSource::Connection,
-        v4_prefix,
-        v6_prefix,
-    };
-    let counted = |text, v4, v6| aggregate(ip(text), &policy(v4, v6)).to_string();
+    let counted = |text, v4, v6| aggregate(ip(text), v4, v6).to_string();
     assert_eq!(counted("192.0.2.255", 32, 64), "192.0.2.255");
     assert_eq!(counted("192.0.2.255", 25, 64), "192.0.2.128");
     assert_eq!(counted("192.0.2.255", 0, 64), "0.0.0.0");

@@ -7,9 +7,10 @@ use ipnet::{IpNet, Ipv4Net};
 use super::decode::{Decode, Reader};
 use super::error::Path;
 use super::json::Node;
+use crate::address::canonical;
 
-/// The addresses of a CIDR block, or a single one. What was written as v4-mapped IPv6 is IPv4, as addresses are
-/// when they are compared.
+/// The addresses of a CIDR block, or a single one. A block of IPv6 addresses that stand for IPv4 addresses is one of
+/// IPv4, since addresses are compared in their canonical form.
 #[derive(Debug)]
 pub(super) struct Network(pub IpNet);
 
@@ -20,7 +21,7 @@ impl Decode for Network {
             _ => None,
         };
         match net {
-            Some(net) if net == net.trunc() => Some(Self(unmapped(net))),
+            Some(net) if net == net.trunc() => Some(Self(comparable(net))),
             Some(_) => reader.unexpected(
                 path,
                 node,
@@ -40,10 +41,33 @@ fn network(text: &str) -> Option<IpNet> {
     IpNet::new(address.parse().ok()?, prefix).ok()
 }
 
-fn unmapped(net: IpNet) -> IpNet {
-    let IpNet::V6(v6) = net else { return net };
-    let prefix = v6.prefix_len().checked_sub(96);
-    let v4 = v6.network().to_ipv4_mapped().zip(prefix);
-    v4.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok())
-        .map_or(net, IpNet::V4)
+fn comparable(net: IpNet) -> IpNet {
+    match (canonical(net.network()), net.prefix_len().checked_sub(96)) {
+        (IpAddr::V4(address), Some(prefix)) => Ipv4Net::new(address, prefix).map_or(net, IpNet::V4),
+        _ => net,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_block_of_addresses_that_stand_for_ipv4_is_one_of_ipv4() {
+        for (written, compared) in [
+            ("192.0.2.0/24", "192.0.2.0/24"),
+            ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+            ("64:ff9b::192.0.2.0/120", "192.0.2.0/24"),
+            ("64:ff9b::c000:207", "192.0.2.7/32"),
+            ("64:ff9b::/96", "0.0.0.0/0"),
+            ("64:ff9b::/95", "64:ff9b::/95"),
+            ("64:ff9b:1::/48", "64:ff9b:1::/48"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            let net = network(written).map(comparable).unwrap();
+            assert_eq!(net.to_string(), compared, "{written}");
+        }
+    }
 }

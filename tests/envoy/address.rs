@@ -89,6 +89,8 @@ async fn an_address_counts_once_in_all_its_spellings() {
             "::ffff:c000:201",
             "[::ffff:192.0.2.1]:80",
             "192.0.2.1:80",
+            "64:ff9b::c000:201",
+            "[64:ff9b::192.0.2.1]:80",
         ],
     ];
     for host in proxy::everywhere() {

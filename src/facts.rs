@@ -116,10 +116,15 @@ impl<'s, S: Source> Facts<'s, S> {
     }
 
     /// Whether the caller speaks gRPC, and must be refused in its own terms. HTTP where that cannot be read.
+    ///
+    /// Compared as it was sent: with blanks around it, it is not gRPC to Envoy, which writes the reply.
     pub fn is_grpc(&mut self) -> bool {
         const NAME: &str = "content-type";
         match &self.headers {
-            Some(headers) => headers.one(NAME).is_ok_and(is_grpc),
+            Some(headers) => {
+                let sent = headers.iter().find(|(name, _)| *name == NAME.as_bytes());
+                sent.is_some_and(|(_, media_type)| is_grpc(media_type))
+            }
             None => {
                 let media_type = self.source.header(NAME).ok().flatten();
                 media_type.is_some_and(|media_type| is_grpc(&media_type))
@@ -218,28 +223,36 @@ impl HeaderMap {
         Headers { lengths, text }
     }
 
-    /// Every value of a header, in the order sent. `name` is in lower case, as Envoy gives names; Kong's host gives
+    /// Every value of a header, [`stripped`], in the order sent. `name` is in lower case, as Envoy gives names; Kong's host gives
     /// those of HTTP/1 as they were written.
     pub fn all<'h>(&'h self, name: &'h str) -> impl DoubleEndedIterator<Item = &'h [u8]> {
-        let named = self
-            .iter()
-            .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
-        named
-            .map(|(_, value)| value)
-            .collect::<Vec<_>>()
-            .into_iter()
+        self.named(name).collect::<Vec<_>>().into_iter()
     }
 
-    /// The only value of a header.
+    /// The only value of a header, [`stripped`].
     ///
     /// # Errors
     /// [`Missing`] when there is none, or more than one.
     pub fn one(&self, name: &str) -> Result<&[u8], Missing> {
-        let named = self
-            .iter()
-            .filter(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
-        only(named.map(|(_, value)| value))
+        only(self.named(name))
     }
+
+    fn named<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.iter()
+            .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| stripped(value))
+    }
+}
+
+/// A value without the blanks and tabs around it. They are no part of it (RFC 9110 §5.5), but Envoy hands on those that
+/// come over HTTP/2.
+#[must_use]
+pub const fn stripped(value: &[u8]) -> &[u8] {
+    let mut value = value;
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// Why there is no one value.
@@ -344,6 +357,16 @@ mod tests {
         assert_eq!(map.one("d"), Err(Missing::Absent));
         let twice = super::tests::map(2, &[1, 0, 1, 1], b"a\0\0a\x001\0");
         assert_eq!(twice.one("a"), Err(Missing::Repeated));
+    }
+
+    #[test]
+    fn blanks_and_tabs_are_no_part_of_a_value() {
+        let map = map(3, &[1, 6, 1, 3, 1, 3], b"a\0 \t1 2\t\0b\0\t \t\0c\0\r1\n\0");
+        assert_eq!(map.one("a"), Ok(&b"1 2"[..]));
+        assert_eq!(map.one("b"), Err(Missing::Absent));
+        assert_eq!(map.one("c"), Ok(&b"\r1\n"[..]));
+        let all: Vec<_> = ["a", "b"].iter().flat_map(|name| map.all(name)).collect();
+        assert_eq!(all, [&b"1 2"[..], b""]);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! What a request is counted by: the parts of a rule's key, as one keyed fingerprint.
 
+mod credentials;
+
 use std::hash::Hasher;
 use std::net::IpAddr;
 
 use siphasher::sip::SipHasher13;
 
-use crate::facts::{Facts, Missing, Source, only};
+use crate::facts::{Facts, Missing, Source, only, stripped};
 use crate::global::wire::Descriptor;
 use crate::path;
 use crate::plan::{ClientIp, KeyPart, KeySource, OnMissingKey, Plan, Rule};
@@ -21,11 +23,11 @@ pub enum Key {
     Deny,
 }
 
-/// Makes fingerprints: SipHash-1-3 under a random key, over the domain, the rule's name and the kind, length
-/// and bytes of each part. Clients can neither aim at another's counter nor make two keys collide.
+/// Makes fingerprints: SipHash-1-3 under a random key, over the domain, the rule's name, what each part of its key is,
+/// and the length and bytes of each value. Clients can neither aim at another's counter nor make two keys collide.
 #[derive(Debug)]
 pub struct Keyer {
-    /// One for each rule, with domain and name already written.
+    /// One for each rule, with all written that is the same for every request.
     rules: Vec<SipHasher13>,
 }
 
@@ -34,10 +36,15 @@ impl Keyer {
     #[must_use]
     pub fn new(plan: &Plan, seed: &[u8; 16]) -> Self {
         let named = |rule: &Rule| {
-            let mut hasher = SipHasher13::new_with_key(seed);
+            let mut same = Vec::new();
             for name in [&plan.domain, &rule.name] {
-                write_value(&mut hasher, name.as_bytes());
+                push_value(&mut same, name.as_bytes());
             }
+            for part in &rule.key {
+                push_source(&mut same, &part.source, &plan.client_ip);
+            }
+            let mut hasher = SipHasher13::new_with_key(seed);
+            write_value(&mut hasher, &same);
             hasher
         };
         Self {
@@ -57,19 +64,16 @@ impl Keyer {
             return Key::Skip;
         };
         let mut hasher = *named;
-        let mut write = |_: &KeyPart, kind: Kind, value: &[u8]| {
-            // No value is 2^56 long.
-            hasher.write_u64((kind as u64) << 56 | value.len() as u64);
-            hasher.write(value);
-        };
+        let mut write = |_: &KeyPart, value: &[u8]| write_value(&mut hasher, value);
         if let Err(missing) = parts(rule, client_ip, facts, &mut write) {
             hasher = *named;
             match rule.on_missing(missing) {
                 OnMissingKey::Skip => return Key::Skip,
                 OnMissingKey::Deny => return Key::Deny,
-                OnMissingKey::Shared => hasher.write_u8(Kind::Keyless as u8),
+                OnMissingKey::Shared => hasher.write_u64(KEYLESS),
                 OnMissingKey::ClientIp => {
-                    hasher.write_u8(Kind::InPlace as u8);
+                    let prefixes = [client_ip.v4_prefix, client_ip.v6_prefix];
+                    hasher.write_u64(IN_PLACE | u64::from(u16::from_le_bytes(prefixes)));
                     // Without an address either, it is the one counter of those who have neither.
                     if let Some(address) = facts.client_ip(client_ip) {
                         write_value(&mut hasher, octets(address).as_ref());
@@ -94,10 +98,10 @@ pub fn descriptor<S: Source>(
     let service = plan.service.as_ref();
     let keys = service.map_or(&[][..], |service| &service.joined_keys);
     let mut descriptor = Descriptor::default();
-    let mut write = |part: &KeyPart, kind: Kind, value: &[u8]| {
+    let mut write = |part: &KeyPart, value: &[u8]| {
         let name = &part.descriptor_key;
-        match (kind, address(value)) {
-            (Kind::ClientIp, Some(address)) => {
+        match (&part.source, address(value)) {
+            (KeySource::ClientIp, Some(address)) => {
                 descriptor.push(name, address.to_string().as_bytes())
             }
             _ => descriptor.push_apart(name, value, keys),
@@ -142,12 +146,12 @@ pub fn plain<S: Source>(
     facts: &mut Facts<'_, S>,
 ) -> Option<String> {
     let mut text = String::new();
-    let mut write = |_: &KeyPart, kind: Kind, value: &[u8]| {
+    let mut write = |part: &KeyPart, value: &[u8]| {
         if !text.is_empty() {
             text.push(' ');
         }
-        match (kind, address(value)) {
-            (Kind::ClientIp, Some(address)) => text.push_str(&address.to_string()),
+        match (&part.source, address(value)) {
+            (KeySource::ClientIp, Some(address)) => text.push_str(&address.to_string()),
             _ => text.push_str(&String::from_utf8_lossy(value)),
         }
     };
@@ -155,72 +159,50 @@ pub fn plain<S: Source>(
     Some(text)
 }
 
-/// What a part is, so that equal bytes of different kinds are different keys.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Kind {
-    ClientIp,
-    Method,
-    Path,
-    Host,
-    Route,
-    Header,
-    Cookie,
-    Query,
-    PathSegment,
-    Capture,
-    Constant,
-    /// All requests whose key has a missing part.
-    Keyless,
-    /// The address in place of a key that has a missing part.
-    InPlace,
-}
-
 /// Hands each part's value to `write`, until one is missing.
 fn parts<S: Source>(
     rule: &Rule,
     client_ip: &ClientIp,
     facts: &mut Facts<'_, S>,
-    write: &mut dyn FnMut(&KeyPart, Kind, &[u8]),
+    write: &mut dyn FnMut(&KeyPart, &[u8]),
 ) -> Result<(), Missing> {
     for part in &rule.key {
         match &part.source {
             KeySource::ClientIp => {
-                write(
-                    part,
-                    Kind::ClientIp,
-                    octets(there(facts.client_ip(client_ip))?).as_ref(),
-                );
+                write(part, octets(there(facts.client_ip(client_ip))?).as_ref());
             }
             KeySource::Method => {
                 let method = facts.headers().one(":method")?;
-                write(part, Kind::Method, &method.to_ascii_uppercase());
+                write(part, &method.to_ascii_uppercase());
             }
-            KeySource::Path => write(part, Kind::Path, filled(path_of(rule, facts))?),
-            KeySource::Host => write(part, Kind::Host, &host(facts)?),
-            KeySource::Route => write(part, Kind::Route, there(facts.route())?),
-            KeySource::Header(name) => write(part, Kind::Header, facts.headers().one(name)?),
-            KeySource::Cookie(name) => write(part, Kind::Cookie, cookie(facts, name)?),
+            KeySource::Path => write(part, filled(path_of(rule, facts))?),
+            KeySource::Host => write(part, &host(facts)?),
+            KeySource::Route => write(part, there(facts.route())?),
+            KeySource::Header(name) => {
+                let value = facts.headers().one(name)?;
+                if credentials::are_in(name) {
+                    write(part, &credentials::folded(value)?);
+                } else {
+                    write(part, value);
+                }
+            }
+            KeySource::Cookie(name) => write(part, cookie(facts, name)?),
             KeySource::Query(name) => {
                 let query = there(path::query(facts.headers().one(":path")?))?;
                 let value = only(path::parameters(query, name.as_bytes()))?;
-                write(part, Kind::Query, &path::decoded(value));
+                write(part, filled(Some(stripped(&path::decoded(value))))?);
             }
             KeySource::PathSegment(index) => {
                 let path = there(path_of(rule, facts))?;
-                write(
-                    part,
-                    Kind::PathSegment,
-                    filled(path::segments(path).nth(*index))?,
-                );
+                write(part, filled(path::segments(path).nth(*index))?);
             }
             KeySource::PathTemplate(template) => {
                 let path = there(path_of(rule, facts))?;
                 for capture in there(template.captures(path))? {
-                    write(part, Kind::Capture, capture);
+                    write(part, capture);
                 }
             }
-            KeySource::Constant(value) => write(part, Kind::Constant, value.as_bytes()),
+            KeySource::Constant(value) => write(part, value.as_bytes()),
         }
     }
     Ok(())
@@ -267,16 +249,47 @@ fn cookie<'f, S: Source>(facts: &'f mut Facts<'_, S>, name: &str) -> Result<&'f 
     only(pairs.filter_map(|pair| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         let (found, value) = pair.split_at_checked(equals)?;
-        let value = value.strip_prefix(b"=")?.trim_ascii();
+        let value = stripped(value.strip_prefix(b"=")?);
         let unquoted = value
             .strip_prefix(b"\"")
             .and_then(|value| value.strip_suffix(b"\""));
-        (found.trim_ascii() == name.as_bytes()).then_some(unquoted.unwrap_or(value))
+        let value = unquoted.map_or(value, stripped);
+        (stripped(found) == name.as_bytes()).then_some(value)
     }))
 }
 
+/// In place of the length of a first value, which is never so large: the counter of all requests without the key.
+const KEYLESS: u64 = u64::MAX;
+
+/// Likewise, with the prefixes of addresses in it: the address follows, which counts in place of the key.
+const IN_PLACE: u64 = u64::MAX << 32;
+
+/// Appends what a part is. The same values of another part, or of a part by another name, are another key.
+fn push_source(out: &mut Vec<u8>, source: &KeySource, client_ip: &ClientIp) {
+    let (kind, name): (u8, &[u8]) = match source {
+        KeySource::ClientIp => (0, &[client_ip.v4_prefix, client_ip.v6_prefix]),
+        KeySource::Method => (1, &[]),
+        KeySource::Path => (2, &[]),
+        KeySource::Host => (3, &[]),
+        KeySource::Route => (4, &[]),
+        KeySource::Header(name) => (5, name.as_bytes()),
+        KeySource::Cookie(name) => (6, name.as_bytes()),
+        KeySource::Query(name) => (7, name.as_bytes()),
+        KeySource::PathSegment(index) => (8, &index.to_le_bytes()),
+        KeySource::PathTemplate(template) => (9, &template.shape()),
+        KeySource::Constant(value) => (10, value.as_bytes()),
+    };
+    out.push(kind);
+    push_value(out, name);
+}
+
+fn push_value(out: &mut Vec<u8>, value: &[u8]) {
+    out.extend_from_slice(&value.len().to_le_bytes());
+    out.extend_from_slice(value);
+}
+
 fn write_value(hasher: &mut SipHasher13, value: &[u8]) {
-    hasher.write(&(value.len() as u64).to_le_bytes());
+    hasher.write_u64(value.len() as u64);
     hasher.write(value);
 }
 

@@ -68,6 +68,78 @@ fn equal_bytes_of_different_kinds_are_different_keys() {
     assert_eq!(keys.len(), count);
 }
 
+/// Two keys that find the same values in this request, with them and without.
+#[test]
+fn another_key_is_another_counter() {
+    let request = || {
+        get(&[
+            (":path", "/x/x?x=1&y=1"),
+            ("x", "1"),
+            ("y", "1"),
+            ("cookie", "x=1; y=1"),
+        ])
+    };
+    for (one, other) in [
+        (r#"[{"header": "x"}]"#, r#"[{"header": "y"}]"#),
+        (r#"[{"cookie": "x"}]"#, r#"[{"cookie": "y"}]"#),
+        (r#"[{"query": "x"}]"#, r#"[{"query": "y"}]"#),
+        (r#"[{"header": "x"}]"#, r#"[{"cookie": "x"}]"#),
+        (r#"[{"path_segment": 0}]"#, r#"[{"path_segment": 1}]"#),
+        (
+            r#"[{"path_template": "/x/{id}"}]"#,
+            r#"[{"path_template": "/{id}/x"}]"#,
+        ),
+        (
+            r#"[{"header": "x"}, {"header": "y"}]"#,
+            r#"[{"header": "y"}, {"header": "x"}]"#,
+        ),
+        (
+            r#"[{"header": "x"}]"#,
+            r#"[{"header": "x"}, {"constant": "1"}]"#,
+        ),
+    ] {
+        assert_ne!(found(one, request()), found(other, request()), "{one}");
+        let keyless = |key| key_of(key, "shared", get(&[(":path", "/")]));
+        assert_ne!(keyless(one), keyless(other), "{one}");
+        let in_place = |key| key_of(key, "client_ip", get(&[(":path", "/")]));
+        assert_ne!(in_place(one), in_place(other), "{one}");
+    }
+    // What a part is called elsewhere is no part of what it is.
+    for (one, same) in [
+        (r#"[{"header": "x"}]"#, r#"[{"header": "X", "as": "y"}]"#),
+        (
+            r#"[{"path_template": "/x/{id}"}]"#,
+            r#"[{"path_template": "/x/{name}"}]"#,
+        ),
+    ] {
+        assert_eq!(found(one, request()), found(same, request()), "{one}");
+    }
+}
+
+/// Another prefix starts anew what is counted by addresses, also where they are equal under both.
+#[test]
+fn another_prefix_is_another_counter() {
+    let of = |key: &str, prefix: &str| {
+        let plan = format!(
+            r#"{{"client_ip": {{{prefix}}}, "rules": [{{"name": "r", "key": {key},
+                "on_missing_key": "client_ip", "limits": [{{"requests": 1, "per": "1s"}}]}}]}}"#
+        );
+        let plan = config::load(plan.as_bytes(), &|_| None).unwrap();
+        let mut request = Given::from("192.0.2.0").with(&[("b", "1")]);
+        let facts = &mut Facts::new(&mut request);
+        Keyer::new(&plan, &[7; 16]).key(0, &plan.rules[0], &plan.client_ip, facts)
+    };
+    for (key, differs) in [
+        (r#"["client_ip"]"#, true),
+        (r#"[{"header": "a"}]"#, true),
+        (r#"[{"header": "b"}]"#, false),
+    ] {
+        for prefix in [r#""v4_prefix": 24"#, r#""v6_prefix": 48"#] {
+            assert_eq!(of(key, prefix) != of(key, ""), differs, "{key} {prefix}");
+        }
+    }
+}
+
 #[test]
 fn values_do_not_run_into_each_other() {
     let key = r#"[{"header": "a"}, {"header": "b"}]"#;
@@ -80,16 +152,18 @@ fn values_do_not_run_into_each_other() {
 #[test]
 fn absent_and_empty_are_missing() {
     let key = r#"[{"header": "a"}]"#;
-    for headers in [&[][..], &[("a", "")], &[("b", "1")]] {
+    for headers in [&[][..], &[("a", "")], &[("a", " \t ")], &[("b", "1")]] {
         assert_eq!(key_of(key, "skip", get(headers)), Key::Skip);
         assert_eq!(key_of(key, "deny", get(headers)), Key::Deny);
     }
     let cookie = r#"[{"cookie": "a"}]"#;
-    for line in ["", "b=1", "a=", "a", "a= ", "a=\"\"", "xa=1", "A=1"] {
+    for line in [
+        "", "b=1", "a=", "a", "a= ", "a=\"\"", "a=\" \"", "xa=1", "A=1",
+    ] {
         let missing = key_of(cookie, "skip", get(&[("cookie", line)]));
         assert_eq!(missing, Key::Skip, "{line}");
     }
-    for query in ["/", "/?", "/?a", "/?a=", "/?b=1"] {
+    for query in ["/", "/?", "/?a", "/?a=", "/?a=+%09%20", "/?b=1"] {
         let missing = key_of(r#"[{"query": "a"}]"#, "skip", get(&[(":path", query)]));
         assert_eq!(missing, Key::Skip, "{query}");
     }
@@ -107,6 +181,11 @@ fn sending_a_value_twice_is_no_way_out_of_a_rule() {
         ),
         (r#"[{"query": "a"}]"#, &[(":path", "/?a=1&%61=1")]),
         (r#"["method"]"#, &[(":method", "GET"), (":method", "GET")]),
+        // So Envoy joins two headers.
+        (
+            r#"[{"header": "authorization"}]"#,
+            &[("authorization", "Bearer a,Bearer b")],
+        ),
     ] {
         let in_place = key_of(key, "client_ip", get(headers));
         assert_eq!(key_of(key, "skip", get(headers)), in_place, "{headers:?}");
@@ -121,33 +200,6 @@ fn sending_a_value_twice_is_no_way_out_of_a_rule() {
         };
         assert_ne!(key_of(key, "skip", elsewhere), in_place);
     }
-}
-
-#[test]
-fn a_cookie_is_one_however_it_is_written() {
-    let of = |line| found(r#"[{"cookie": "a"}]"#, get(&[("cookie", line)]));
-    for line in [
-        "a= 1",
-        "a =1",
-        " a\t=\t1 ;",
-        "a=\"1\"",
-        "a= \"1\" ; b=2",
-        "b=2;a=1",
-    ] {
-        assert_eq!(of(line), of("a=1"), "{line}");
-    }
-    for other in ["a=1\"", "a=\"1", "a=1=", "a=01"] {
-        assert_ne!(of(other), of("a=1"), "{other}");
-    }
-    let lines = get(&[("cookie", "b=2; a=1"), ("cookie", "c=3")]);
-    assert_eq!(found(r#"[{"cookie": "a"}]"#, lines), of("a=1"));
-}
-
-#[test]
-fn a_method_is_one_in_either_case() {
-    let of = |method| found(r#"["method"]"#, get(&[(":method", method)]));
-    assert_eq!(of("post"), of("POST"));
-    assert_ne!(of("PUT"), of("POST"));
 }
 
 /// The key under a rule whose pattern is compared after normalising.
@@ -241,21 +293,6 @@ fn bytes_that_are_no_text_are_a_value() {
     assert_ne!(of(b"\xff"), of("\u{fffd}".as_bytes()));
 }
 
-#[test]
-fn a_host_is_compared_without_case_port_and_final_dot() {
-    let of = |host| found(r#"["host"]"#, get(&[(":authority", host)]));
-    for host in [
-        "Example.COM",
-        "example.com:8080",
-        "example.com.",
-        "example.com.:80",
-    ] {
-        assert_eq!(of(host), of("example.com"), "{host}");
-    }
-    assert_eq!(of("[2001:db8::1]:80"), of("[2001:DB8::1]"));
-    assert_ne!(of("a.example"), of("b.example"));
-}
-
 /// What a service is asked about a request under a global rule with this key and `on_missing_key`.
 fn asked(key: &str, missing: &str, mut request: Given) -> Option<String> {
     let plan = format!(
@@ -314,3 +351,5 @@ fn who_has_no_key_is_asked_for_under_the_rule_s_own_name() {
     // A credential that is sent twice is refused: for its address the service has no limit.
     assert_eq!(asked(key, "skip", get(&[("a", "1"), ("a", "1")])), None);
 }
+
+mod spellings;

@@ -76,6 +76,20 @@ impl Template {
             .count()
     }
 
+    /// The template with `*`, which no literal holds, for each capture.
+    #[must_use]
+    pub fn shape(&self) -> Vec<u8> {
+        let mut shape = Vec::new();
+        for segment in &self.segments {
+            shape.push(b'/');
+            shape.extend_from_slice(match segment {
+                Segment::Literal(literal) => literal,
+                Segment::Capture => b"*",
+            });
+        }
+        shape
+    }
+
     /// The captured segments of `path`, in order; `None` when it does not have this shape, or when a
     /// segment that would be captured is empty.
     #[must_use]

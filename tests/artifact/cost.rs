@@ -47,7 +47,7 @@ const BUDGETS: [Budget; 8] = [
     },
     Budget {
         case: "admit, X-Forwarded-For",
-        fuel: 33_800,
+        fuel: 34_000,
         blocks: 2,
         run: by_forwarded_for,
     },

@@ -78,7 +78,7 @@ fn an_answer_of_another_status_admits_nobody() {
         "20",
         "2000",
         "200.0",
-        " 200",
+        "2 00",
         "0x200",
         "65736",
         "-200",

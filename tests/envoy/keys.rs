@@ -1,10 +1,11 @@
 //! Whose counter a request is charged to.
 
 use hyper::Method;
+use hyper::header::HeaderValue;
 use hyper::http::request::Builder;
 use serde_json::{Value, json};
 
-use crate::client::{get, request};
+use crate::client::{Connection, get, request};
 use crate::document::Listener;
 use crate::proxy;
 
@@ -168,4 +169,174 @@ async fn a_missing_key_follows_the_rule() {
             }
         }
     }
+}
+
+/// Over HTTP/2 Envoy hands on the blanks and tabs around a value; over HTTP/1.1 it takes them away. The scheme of
+/// credentials is compared without case.
+#[tokio::test]
+async fn a_key_is_one_however_it_is_spelled() {
+    let rule = |name: &str, part: Value| {
+        json!({
+            "name": name,
+            "match": { "path": { "exact": format!("/{name}") } },
+            "key": [part],
+            "on_missing_key": "deny",
+            "limits": [{ "requests": 1, "per": "1h" }],
+        })
+    };
+    let filter = json!({ "rules": [
+        rule("tenant", json!({ "header": "x-tenant" })),
+        rule("session", json!({ "cookie": "sid" })),
+        rule("token", json!({ "header": "authorization" })),
+        rule("query", json!({ "query": "k" })),
+    ] });
+    let with = |path: &str, name: &str, value: &str| {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        get(path).header(name, value)
+    };
+    let same = [
+        (
+            "/tenant",
+            "x-tenant",
+            ["acme", " acme", "acme\t", "\t acme \t "],
+        ),
+        (
+            "/session",
+            "cookie",
+            ["sid=1", " sid=1\t", "sid= 1", "a=2; sid=\" 1\""],
+        ),
+        (
+            "/token",
+            "authorization",
+            ["Bearer x", "bearer x ", "\tBEARER  x", "bEARER\tx"],
+        ),
+    ];
+    let missing = [
+        ("/tenant", "x-tenant", " \t"),
+        ("/session", "cookie", "sid=\t"),
+        ("/token", "authorization", "\t "),
+        ("/query?k=+%09", "x-tenant", "acme"),
+    ];
+    for host in proxy::everywhere() {
+        let envoy = host.start(Listener::new(&filter)).await;
+        for mut caller in [
+            Connection::http2(envoy.address).await,
+            envoy.connect().await,
+        ] {
+            for (path, name, values) in same {
+                for value in values {
+                    caller.send(with(path, name, value)).await;
+                    let again = caller.send(with(path, name, values[0])).await;
+                    assert_eq!(again.status, 429, "{name}: {value:?}");
+                    let again = caller.send(with(path, name, value)).await;
+                    assert_eq!(again.status, 429, "{name}: {value:?}");
+                }
+            }
+            for (path, name, value) in missing {
+                let answer = caller.send(with(path, name, value)).await;
+                assert_eq!(answer.status, 403, "{path} {name}: {value:?}");
+            }
+        }
+        for (rule, admitted) in [("tenant", 1), ("session", 1), ("token", 1)] {
+            envoy
+                .counted(&format!("rule.{rule}.allowed"), admitted)
+                .await;
+        }
+    }
+}
+
+/// Which repeated headers a filter sees as one is Envoy's choice; the page says which.
+#[tokio::test]
+async fn headers_that_envoy_joins_are_those_of_the_page() {
+    let page = include_str!("../../docs/keys.md");
+    let (_, list) = page.split_once("Envoy joins repeated values").unwrap();
+    let (list, _) = list.split_once("\n\n").unwrap();
+    let joined: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    let others = [
+        "proxy-authorization",
+        "x-api-key",
+        "x-tenant",
+        "x-auth-token",
+        "x-real-ip",
+        "x-client-ip",
+        "x-amzn-trace-id",
+        "x-forwarded-client-cert",
+        "accept-language",
+        "forwarded",
+        "from",
+        "traceparent",
+        "cf-connecting-ip",
+    ];
+    let names = || joined.iter().chain(&others);
+    let rules = names().map(|name| {
+        json!({
+            "name": name,
+            "match": { "path": { "exact": format!("/{name}") } },
+            "key": [{ "header": name }],
+            "on_missing_key": "deny",
+            "limits": [{ "requests": 0, "per": "1h" }],
+        })
+    });
+    let filter = json!({ "rules": rules.collect::<Vec<_>>() });
+    for host in proxy::everywhere() {
+        let envoy = host.start(Listener::new(&filter)).await;
+        for mut caller in [
+            Connection::http2(envoy.address).await,
+            envoy.connect().await,
+        ] {
+            for name in names() {
+                // Joined they could be one value of credentials.
+                let (one, other) = if name.contains("authorization") {
+                    ("a b=1", "c=2")
+                } else {
+                    ("1", "2")
+                };
+                let twice = get(&format!("/{name}"))
+                    .header(*name, one)
+                    .header(*name, other);
+                let answer = caller.send(twice).await;
+                let expected = if joined.contains(name) { 429 } else { 403 };
+                assert_eq!(answer.status, expected, "{name}");
+            }
+            let twice = get("/authorization")
+                .header("authorization", "Bearer one")
+                .header("authorization", "Bearer two");
+            assert_eq!(caller.send(twice).await.status, 403);
+        }
+    }
+}
+
+/// The same values under another name are other keys.
+#[tokio::test]
+async fn a_key_by_another_name_starts_anew() {
+    let by = |part: Value| json!({ "rules": [{ "name": "r", "key": [part], "limits": [{ "requests": 1, "per": "1h" }] }] });
+    let request = || {
+        get("/?x-team=acme")
+            .header("x-tenant", "acme")
+            .header("x-team", "acme")
+            .header("cookie", "x-team=acme; x-tenant=acme")
+    };
+    let mut envoy = proxy::newest()
+        .start(Listener::new(&by(json!({ "header": "x-tenant" }))))
+        .await;
+    assert_eq!(envoy.connect().await.statuses(2, request).await, [200, 429]);
+    for part in [
+        json!({ "header": "x-team" }),
+        json!({ "cookie": "x-team" }),
+        json!({ "cookie": "x-tenant" }),
+        json!({ "query": "x-team" }),
+    ] {
+        envoy.reload(&by(part.clone())).await;
+        let statuses = envoy.connect().await.statuses(2, request).await;
+        assert_eq!(statuses, [200, 429], "{part}");
+    }
+    envoy
+        .reload(&by(json!({ "header": "x-tenant", "as": "tenant" })))
+        .await;
+    let statuses = envoy.connect().await.statuses(1, request).await;
+    assert_eq!(
+        statuses,
+        [429],
+        "what a part is called elsewhere changes nothing"
+    );
 }

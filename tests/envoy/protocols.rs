@@ -58,8 +58,25 @@ async fn a_grpc_caller_is_told_resource_exhausted() {
             );
             assert!(refused.number("retry-after") > 3500);
         }
-        let looks_alike = get("/").header("content-type", "application/grpcish");
-        assert_eq!(caller.send(looks_alike).await.status, 429);
+        // With blanks around it, it is not gRPC to Envoy either, which writes the reply.
+        for other in [
+            "application/grpcish",
+            " application/grpc",
+            "application/grpc\t",
+        ] {
+            let looks_alike = get("/").header("content-type", other);
+            let refused = caller.send(looks_alike).await;
+            let told = (
+                refused.status,
+                refused.header("grpc-status"),
+                refused.header("content-type"),
+            );
+            assert_eq!(
+                told,
+                (429, None, Some("application/problem+json")),
+                "{other:?}"
+            );
+        }
     }
 }
 

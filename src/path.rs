@@ -12,11 +12,13 @@
 //! - `//` and dot segments stay, unless a pattern asks for [`normalize`]: Envoy does that itself, when told
 //!   to, and only the operator knows what the upstream does.
 
+mod glob;
 mod query;
 mod template;
 
 use std::borrow::Cow;
 
+pub use glob::{Glob, TooLong};
 pub use query::{decoded, parameters, query};
 pub use template::{Template, TemplateError};
 

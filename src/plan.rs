@@ -12,7 +12,7 @@ use crate::global::breaker::Terms;
 use crate::global::lease::Leased;
 use crate::global::wire::Engine;
 use crate::local::limit::Limit;
-use crate::path::Template as PathTemplate;
+use crate::path::{Glob, Template as PathTemplate};
 use crate::reply::template::Template;
 use crate::units::Nanos;
 
@@ -200,7 +200,9 @@ pub enum PathForm {
     Exact(Box<[u8]>),
     /// The path, or the beginning of it up to a segment boundary. Never ends in `/` unless it is `/`.
     Prefix(Box<[u8]>),
-    /// A regular expression, or a glob made one; unanchored unless written so. Linear time.
+    /// The whole path, by its shape.
+    Glob(Glob),
+    /// A regular expression, unanchored unless written so.
     Regex(Regex),
 }
 

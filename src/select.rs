@@ -3,7 +3,7 @@
 use crate::facts::{Facts, Source};
 use crate::plan::{Match, PathForm};
 
-/// The longest path in bytes that a regular expression or a glob is compared with.
+/// The longest path in bytes that a regular expression is compared with.
 pub const MAX_MATCHED: usize = 2_048;
 
 impl Match {
@@ -48,6 +48,7 @@ impl PathForm {
             Self::Prefix(prefix) => path
                 .strip_prefix(&**prefix)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")),
+            Self::Glob(glob) => glob.matches(path),
             // A longer one would cost its sender nothing and a worker milliseconds: it counts as matched, so that
             // length is no way out of a rule.
             Self::Regex(_) if path.len() > MAX_MATCHED => true,
@@ -180,12 +181,19 @@ mod tests {
     #[test]
     fn a_path_too_long_to_compare_is_no_way_out_of_a_rule() {
         let long = |bytes: usize| -> &'static str { format!("/{}", "a".repeat(bytes)).leak() };
-        for pattern in [r#"{"regex": "^/b"}"#, r#"{"glob": "/b/**"}"#] {
-            assert!(!matches(pattern, long(MAX_MATCHED - 1)));
-            assert!(matches(pattern, long(MAX_MATCHED)));
+        let pattern = r#"{"regex": "^/b"}"#;
+        assert!(!matches(pattern, long(MAX_MATCHED - 1)));
+        assert!(matches(pattern, long(MAX_MATCHED)));
+        // What costs no more for each byte of a long path is compared with it whole.
+        for pattern in [
+            r#"{"exact": "/b"}"#,
+            r#"{"prefix": "/b"}"#,
+            r#"{"glob": "/b/**"}"#,
+            r#"{"glob": "/**b*"}"#,
+        ] {
+            assert!(!matches(pattern, long(50_000)), "{pattern}");
         }
-        // What costs no more for a long path is compared with it whole.
-        assert!(!matches(r#"{"prefix": "/b"}"#, long(50_000)));
+        assert!(matches(r#"{"glob": "/a**a*"}"#, long(50_000)));
     }
 
     #[test]

@@ -9,6 +9,8 @@
     reason = "a test stops where it is surprised"
 )]
 
+#[path = "config/globs.rs"]
+mod globs;
 #[path = "config/limiter.rs"]
 mod limiter;
 #[path = "config/migrating.rs"]

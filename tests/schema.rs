@@ -43,7 +43,7 @@ const ONLY_THE_PARSER: &[&str] = &[
     "limiter-breaker-shorter",
     "match-empty",
     "match-path-glob",
-    "match-path-globs",
+    "match-path-glob-long",
     "match-path-prefix",
     "match-path-regex",
     "object-too-large",

@@ -8,10 +8,10 @@ use super::decode::Reader;
 use super::error::Path;
 use super::json::quote;
 use super::raw::{self, PathPatterns};
-use crate::path::{normal, normalize};
+use crate::path::{Glob, normal, normalize};
 use crate::plan::{PathForm, PathPattern};
 
-/// The most bytes that one compiled expression may take. Matching costs up to as many steps per byte of the
+/// The most bytes that one compiled expression may take. Matching takes up to as many steps for each byte of the
 /// path as the expression has states, so this also bounds what a long path can cost.
 const MAX_REGEX_BYTES: usize = 16 << 10;
 
@@ -64,8 +64,8 @@ fn prefix(text: &str, normalized: bool) -> Form {
     Ok(PathForm::Prefix(prefix.into()))
 }
 
-/// `*` is any part of a segment, `**` any part of a path; all else stands for itself. What would mean something
-/// to a shell stands for nothing: taken literally, it would be a pattern that no path has.
+/// See [`Glob`]. Characters that mean something else to a shell are refused: taken literally, they would be a pattern
+/// that no path has.
 fn glob(text: &str, normalized: bool) -> Form {
     let is_refused = |c: &char| matches!(c, '?' | '#' | '[' | ']' | '{' | '}' | '\\');
     if let Some(refused) = text.chars().find(is_refused) {
@@ -76,35 +76,16 @@ fn glob(text: &str, normalized: bool) -> Form {
     if !text.starts_with(['/', '*']) {
         return Err(NO_SLASH.into());
     }
-    let path = in_form(text, normalized);
-    let mut expression = String::from("(?s)^");
-    let mut rest = path.as_slice();
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        match byte {
-            b'*' if after.starts_with(b"*") => {
-                rest = after.get(1..).unwrap_or_default();
-                expression.push_str(".*");
-            }
-            b'*' => expression.push_str("[^/]*"),
-            // A normal path is ASCII, and what is not alphanumeric may be escaped.
-            byte if byte.is_ascii_alphanumeric() => expression.push(char::from(*byte)),
-            byte => expression.extend(['\\', char::from(*byte)]),
-        }
-    }
-    expression.push('$');
-    compile(&expression)
+    let glob = Glob::new(&in_form(text, normalized));
+    glob.map(PathForm::Glob)
+        .map_err(|error| error.to_string().into())
 }
 
 fn regex(text: &str, _normalized: bool) -> Form {
     if !text.is_ascii() {
         return Err("is compared with percent-encoded paths; write %C3%A9, not é".into());
     }
-    compile(text)
-}
-
-fn compile(expression: &str) -> Form {
-    RegexBuilder::new(expression)
+    RegexBuilder::new(text)
         .size_limit(MAX_REGEX_BYTES)
         .nest_limit(MAX_REGEX_NESTING)
         .build()

@@ -20,6 +20,7 @@ mod crowd;
 mod faults;
 mod fuzz;
 mod garbage;
+mod globs;
 mod golden;
 mod header_map;
 mod host;

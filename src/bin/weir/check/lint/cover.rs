@@ -81,7 +81,7 @@ impl<'r> Samples<'r> {
                         let path = path.strip_suffix(b"/").unwrap_or(path);
                         samples.add(&[begin, path].concat(), true);
                     }
-                    PathForm::Regex(_) => samples.has_others = true,
+                    PathForm::Glob(_) | PathForm::Regex(_) => samples.has_others = true,
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! What was decided about one request: one value that feeds headers, body, metrics and log.
 
-use crate::units::{Nanos, Wait};
+use crate::units::{Nanos, Numbers, Wait};
 
 /// The decision about one request. Made once, read by reply, metrics and log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Quota {
     pub reset: Nanos,
     /// `Some` when this limit refused the request.
     pub violated: Option<Wait>,
+    /// What the limiter counts by, where that is not what the plan says.
+    pub counted: Option<Numbers>,
 }
 
 impl Decision {
@@ -124,6 +126,12 @@ impl Decision {
 }
 
 impl Quota {
+    /// Whether it is of an entry at the limiter that admits anything: there is nothing to say of it.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        self.counted.is_some_and(|numbers| numbers.are_unlimited())
+    }
+
     fn later_by(&self, elapsed: Nanos) -> Self {
         let nearer = |span: Nanos| Nanos(span.0.saturating_sub(elapsed.0));
         let violated = match self.violated {

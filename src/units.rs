@@ -68,6 +68,26 @@ pub struct Now {
     pub unix: UnixTime,
 }
 
+/// What a limit admits per period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// Requests per [`Self::per`]; [`Self::UNLIMITED`] is no bound.
+    pub requests: u32,
+    /// Length of the period.
+    pub per: Nanos,
+}
+
+impl Numbers {
+    /// Stands for no bound: no limit of an engine is read as this number.
+    pub const UNLIMITED: u32 = u32::MAX;
+
+    /// Whether any number of requests is admitted.
+    #[must_use]
+    pub const fn are_unlimited(&self) -> bool {
+        self.requests == Self::UNLIMITED
+    }
+}
+
 /// When a refused request would be admitted, if nobody else took the quota first.
 ///
 /// *Not now* and *never* are different answers: only the first has a Retry-After.

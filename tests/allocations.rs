@@ -25,7 +25,7 @@ use weir::limiter::{self, Limiter};
 use weir::local::store::{Fault, Founding, SharedData, Swap};
 use weir::plan::Global;
 use weir::refusals::Refusals;
-use weir::units::{Instant, Nanos, Now, UnixTime};
+use weir::units::{Instant, Nanos, Now, Numbers, UnixTime};
 
 struct Counting;
 
@@ -262,6 +262,11 @@ impl Worker {
                 latest: now.plus(Nanos::SECOND),
             },
             burns: true,
+            shadows: true,
+            counted: Numbers {
+                requests: share.limit,
+                per: share.period,
+            },
         };
         let fill = |pot: &mut Pot| {
             let Next::Debit(debit) = pot.next(&share, NOW, waiting, way) else {

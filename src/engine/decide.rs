@@ -6,7 +6,7 @@ use crate::decision::{Decision, Effect, Quota, Reason, Refusal};
 use crate::local::limit::Limit;
 use crate::local::store::SharedData;
 use crate::local::table::Table;
-use crate::local::transaction::{Demand, Entry, Settled, Transaction};
+use crate::local::transaction::{Demand, Entry, Reading, Settled, Transaction};
 use crate::plan::{Global, OnError, OnFault, Rule};
 use crate::units::{Nanos, Now, Wait};
 
@@ -151,6 +151,7 @@ impl Engine {
                 remaining: 0,
                 reset: Nanos(0),
                 violated: Some(Wait::Never),
+                counted: None,
             }));
         }
         let told = |key, reason| {
@@ -188,7 +189,7 @@ impl Engine {
                 let effect = self.effect_elsewhere(met, said, admitted);
                 decision.rules.push(met.outcome(effect));
                 if !admitted || shown {
-                    decision.quotas.extend(said.of(met.rule));
+                    decision.quotas.extend(said.shown(met.rule));
                 }
                 continue;
             };
@@ -208,15 +209,8 @@ impl Engine {
             decision.rules.push(met.outcome(effect));
             if !admitted || shown {
                 let readings = entry.readings(admitted, now).enumerate();
-                decision
-                    .quotas
-                    .extend(readings.map(|(limit, reading)| Quota {
-                        rule: met.rule,
-                        limit,
-                        remaining: reading.remaining,
-                        reset: reading.reset,
-                        violated: reading.wait,
-                    }));
+                let quotas = readings.map(|(limit, reading)| quota(met.rule, limit, reading));
+                decision.quotas.extend(quotas);
             }
         }
         if settled == Settled::Refused {
@@ -316,6 +310,18 @@ impl Settled {
             Self::Contended(_) => Reason::Contended,
             _ => Reason::Unavailable,
         }
+    }
+}
+
+/// What a limit says that is counted here.
+const fn quota(rule: usize, limit: usize, reading: Reading) -> Quota {
+    Quota {
+        rule,
+        limit,
+        remaining: reading.remaining,
+        reset: reading.reset,
+        violated: reading.wait,
+        counted: None,
     }
 }
 

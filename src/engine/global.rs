@@ -229,6 +229,11 @@ impl<'a> Said<'a> {
             .chain(draws.filter_map(move |draw| self.quota(draw)))
     }
 
+    /// Of those, the ones that a client is told of.
+    pub(super) fn shown(self, rule: usize) -> impl Iterator<Item = Quota> + 'a {
+        self.of(rule).filter(|quota| !quota.is_unlimited())
+    }
+
     fn quota(self, draw: &Draw<'_>) -> Option<Quota> {
         match draw.found {
             _ if draw.fault.is_some() => None,
@@ -239,7 +244,7 @@ impl<'a> Said<'a> {
             Found::Short { .. } => None,
             Found::Spent { .. } | Found::Alone { .. } | Found::Refused { .. } => {
                 let now = self.now.monotonic;
-                let (remaining, reset) = draw.reading(now);
+                let (remaining, reset, counted) = draw.reading(now);
                 let wait = draw.refused_until().map(|until| {
                     let wait = until.since(now);
                     Wait::After(wait.max(Nanos(1)))
@@ -250,6 +255,7 @@ impl<'a> Said<'a> {
                     remaining,
                     reset,
                     violated: wait,
+                    counted,
                 })
             }
         }
@@ -291,7 +297,7 @@ fn refused(
         refusal: None,
     };
     for met in met {
-        decision.quotas.extend(said.of(met.rule));
+        decision.quotas.extend(said.shown(met.rule));
     }
     let other = met.iter().find_map(|met| {
         let rule = met.rule;

@@ -3,6 +3,10 @@
 //! It says what is to be sent, and is told whether that was begun and what came back; whoever drives it only carries
 //! messages. A [`Turn`] is one time of asking.
 
+mod notices;
+
+use notices::Notices;
+
 use super::breaker::{Change, Event, Permit, SharedBreaker};
 use super::caller::Caller;
 use super::exchange::{Asking, Books, Exchange, Heard};
@@ -26,6 +30,7 @@ pub struct Client {
     /// What is asked, and for whom.
     pub exchange: Exchange,
     breaker: SharedBreaker,
+    notices: Notices,
     /// Whether the breaker was not closed when it was last looked at.
     is_broken: bool,
     /// How many first calls for keys there may be.
@@ -66,6 +71,7 @@ impl Client {
         Self {
             exchange: Exchange::new(caller),
             breaker: SharedBreaker::new(&service.cluster, &service.authority, dialect),
+            notices: Notices { dialect },
             is_broken: false,
             cold_keys: Allowance::new(service.cold_keys_per_second),
             lingers_until: Instant::default(),
@@ -194,7 +200,12 @@ impl Client {
         service: &Service,
         books: &mut Books<'_, impl SharedData>,
     ) -> (Heard, Option<Change>) {
-        let heard = self.exchange.answered(number, told, books);
+        let mut heard = self.exchange.answered(number, told, books);
+        let is_first = |question: &Question| {
+            let rule = question.rule;
+            self.notices.is_first(books.data, books.plan, rule)
+        };
+        heard.unmatched.retain(is_first);
         let change = self.tell(service, heard.event(), books);
         (heard, change)
     }

@@ -2,8 +2,11 @@
 
 mod asks;
 mod books;
+mod reports;
 
 pub use books::Books;
+
+use reports::Reports;
 
 use super::breaker::Event;
 use super::caller::Caller;
@@ -38,6 +41,7 @@ pub struct Exchange {
     rtt: Nanos,
     /// What was last answered with a limit.
     known: Option<Question>,
+    reports: Reports,
 }
 
 /// A pot whose lease runs out.
@@ -81,10 +85,10 @@ enum Purpose {
 pub struct Heard {
     /// Why nothing could be learnt from it.
     pub fault: Option<Fault>,
-    /// Something that the service has no limit for, if there is any.
-    pub unmatched: Option<Question>,
-    /// Something that it has another limit for than the configuration says, and what it counts it by.
-    pub disagrees: Option<(Question, Counter)>,
+    /// Of each rule the first descriptor that the limiter has no entry for.
+    pub unmatched: Vec<Question>,
+    /// Of each rule without a key that it counts by the plan's numbers, the first that it counts by others, and these.
+    pub disagrees: Vec<(Question, Counter)>,
     /// Whether it was the answer to a probe.
     is_probe: bool,
     /// How long the call took.
@@ -117,6 +121,7 @@ impl Exchange {
             calls: Vec::new(),
             rtt: FIRST_RTT,
             known: None,
+            reports: Reports::default(),
         }
     }
 
@@ -253,14 +258,14 @@ impl Exchange {
         let Some(limit) = books.limit(&asking.question) else {
             return;
         };
-        let differs = |counter: &Counter| {
-            let per = counter.per.unwrap_or(limit.per);
-            counter.limit != limit.requests || per != limit.per
-        };
+        let rule = asking.question.rule;
         match told.counter {
-            None if heard.unmatched.is_none() => heard.unmatched = Some(asking.question.clone()),
-            Some(counter) if heard.disagrees.is_none() && differs(&counter) => {
-                heard.disagrees = Some((asking.question.clone(), counter));
+            None if self.reports.unmatched(rule) => heard.unmatched.push(asking.question.clone()),
+            Some(counter) if !counter.is_unlimited() => {
+                let differs = counter.numbers(limit.per) != limit.numbers();
+                if self.reports.numbers(rule, differs) {
+                    heard.disagrees.push((asking.question.clone(), counter));
+                }
             }
             _ => {}
         }
@@ -282,7 +287,8 @@ impl Exchange {
                 }
             }
         }
-        if told.counter.is_some() {
+        // What is not limited is answered also where the limiter cannot count.
+        if told.counter.is_some_and(|counter| !counter.is_unlimited()) {
             self.known = Some(asking.question);
         }
     }

@@ -19,7 +19,7 @@ use std::num::NonZeroU32;
 use span::Windows;
 
 use crate::local::store::checksum;
-use crate::units::{Instant, Nanos};
+use crate::units::{Instant, Nanos, Numbers};
 
 /// The longest that a lease should last: what it holds is out of the other proxies' reach.
 const MAX_HORIZON: Nanos = Nanos(300 * Nanos::MILLISECOND.0);
@@ -78,6 +78,16 @@ pub struct Need {
 }
 
 impl Share {
+    /// The same share of what the limiter said that it counts by, if it has said.
+    #[must_use]
+    pub fn counted_by(&self, told: Option<Numbers>) -> Self {
+        told.map_or(*self, |numbers| Self {
+            limit: numbers.requests,
+            period: numbers.per,
+            ..*self
+        })
+    }
+
     /// How long a lease should last, for calls that take `rtt`.
     #[must_use]
     pub fn horizon(&self, rtt: Nanos) -> Nanos {

@@ -117,6 +117,7 @@ fn told(remaining: u32, granted: bool) -> [Quota; 1] {
         remaining,
         reset: Nanos(60 * Nanos::SECOND.0),
         violated: (!granted).then_some(wait),
+        counted: None,
     }]
 }
 

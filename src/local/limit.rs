@@ -3,7 +3,7 @@
 use super::cell::{Cell, Tag};
 use super::gcra::{Bucket, FullAt};
 use super::window::{Count, Window};
-use crate::units::{Instant, Nanos, Now, Wait};
+use crate::units::{Instant, Nanos, Now, Numbers, Wait};
 
 /// The most limits that one rule may have.
 pub const MAX_LIMITS: usize = 8;
@@ -43,6 +43,15 @@ impl Limit {
             Algorithm::Closed => 0,
             Algorithm::TokenBucket(bucket) => bucket.capacity().get(),
             Algorithm::Window(window) => window.limit,
+        }
+    }
+
+    /// What it admits per period.
+    #[must_use]
+    pub const fn numbers(&self) -> Numbers {
+        Numbers {
+            requests: self.requests,
+            per: self.per,
         }
     }
 

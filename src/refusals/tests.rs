@@ -26,6 +26,7 @@ fn refused(fingerprints: &[u64], limits: &[(usize, Option<Wait>, u64)]) -> Refus
         remaining: 0,
         reset: Nanos(*reset),
         violated: *violated,
+        counted: None,
     });
     let rules = fingerprints.iter().enumerate();
     let mut decision = Decision {

@@ -43,11 +43,29 @@ impl Policies {
 
     /// Appends the value of [`POLICY`]; allocates at most once.
     pub(super) fn write_policy(&self, quotas: &[Quota], out: &mut Vec<u8>) {
-        let policies = || quotas.iter().filter_map(|quota| self.of(quota));
-        out.reserve(policies().map(|policy| policy.item.len() + 2).sum());
-        for (index, policy) in policies().enumerate() {
+        // ";q=" and 10 digits, ";w=" and 8, where the limiter has other numbers.
+        const NUMBERS: usize = 3 + 10 + 3 + 8;
+        let policies = || {
+            quotas
+                .iter()
+                .filter_map(|quota| Some((self.of(quota)?, quota)))
+        };
+        let room = |(policy, quota): (&Policy, &Quota)| match quota.counted {
+            None => policy.item.len() + 2,
+            Some(_) => policy.name.len() + NUMBERS + 2,
+        };
+        out.reserve(policies().map(room).sum());
+        for (index, (policy, quota)) in policies().enumerate() {
             separate(index, out);
-            out.extend_from_slice(&policy.item);
+            let Some(numbers) = quota.counted else {
+                out.extend_from_slice(&policy.item);
+                continue;
+            };
+            out.extend_from_slice(&policy.name);
+            out.extend_from_slice(b";q=");
+            digits::push(out, numbers.requests);
+            out.extend_from_slice(b";w=");
+            digits::push(out, numbers.per.seconds_up());
         }
     }
 

@@ -143,13 +143,15 @@ fn values<'a>(refused: &Refused<'a>, now: Now) -> Option<Values<'a>> {
         .iter()
         .find(|quota| (quota.rule, quota.limit) == (plan_rule, index));
     let reset = until(wait);
+    let counted = quota.and_then(|quota| quota.counted);
+    let numbers = counted.unwrap_or(limit.numbers());
     Some(Values {
         rule: &rule.name,
         limit_name: &limit.name,
-        limit: limit.requests,
-        burst: limit.capacity(),
+        limit: numbers.requests,
+        burst: counted.map_or(limit.capacity(), |numbers| numbers.requests),
         remaining: quota.map_or(0, |quota| quota.remaining),
-        window_seconds: limit.per.seconds_up(),
+        window_seconds: numbers.per.seconds_up(),
         retry_after: retry_after(refused.reason),
         reset_seconds: reset.map(Nanos::seconds_up),
         reset_epoch: reset.map(|reset| now.unix.plus(reset).seconds_up()),

@@ -32,7 +32,9 @@ impl XRateLimit {
             Reset::Epoch => now.unix.plus(reset).seconds_up(),
         });
         Some(Self {
-            limit: limit.capacity(),
+            limit: quota
+                .counted
+                .map_or(limit.capacity(), |numbers| numbers.requests),
             remaining: quota.remaining,
             reset,
         })

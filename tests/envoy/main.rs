@@ -31,6 +31,7 @@ mod cluster;
 mod counters;
 mod crash;
 mod crowd;
+mod entries;
 mod examples;
 mod faults;
 mod global;

@@ -31,6 +31,11 @@ pub struct Service {
 impl Service {
     /// A service with this configuration (YAML of its own kind), once it answers.
     pub async fn start(limits: &str) -> Self {
+        Self::start_set(limits, &[]).await
+    }
+
+    /// The same with settings of its own.
+    pub async fn start_set(limits: &str, settings: &[(&str, &str)]) -> Self {
         // Its quotas of a day are those of the clock, and as good as new where one ends meanwhile.
         until("a day that goes on", async || {
             (until_midnight() > ENOUGH).then_some(())
@@ -49,6 +54,7 @@ impl Service {
         answers.expect("Redis goes on");
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let mut server = ratelimit_at(ports, &dir);
+        server.envs(settings.iter().copied());
         server.stdout(log.try_clone().unwrap()).stderr(log);
         let mut service = Self {
             redis,

@@ -7,7 +7,7 @@ use weir::global::lease::debit::{Answer, Debit, Failure};
 use weir::global::lease::pot::{Alone, Next, Pot, Spend, Waiting, Way};
 use weir::global::lease::span::{Ends, Flight, Windows};
 use weir::global::wire::Reset;
-use weir::units::{Instant, Nanos, Now, UnixTime};
+use weir::units::{Instant, Nanos, Now, Numbers, UnixTime};
 
 use crate::chance::Chance;
 use crate::course::{MILLI, SECOND};
@@ -116,11 +116,13 @@ impl Any {
             rtt: Nanos(MILLI),
             timeout: Nanos(250 * MILLI),
         };
-        let left = self.pot.remaining().map(|left| left - self.pot.tokens());
+        let left = self.pot.remaining();
+        let left = left.map(|left| left.saturating_sub(self.pot.tokens()));
         if let Next::Debit(debit) = self.pot.next(&self.share, now, waiting, way) {
             assert!(debit.tokens > 0);
+            // Where nothing is left the limiter may only watch.
             assert!(
-                left.is_none_or(|left| debit.tokens <= left),
+                left.is_none_or(|left| left == 0 || debit.tokens <= left),
                 "it would burn"
             );
             self.debits.push(debit);
@@ -141,14 +143,24 @@ impl Any {
             Some(Reset::RoundedUp(reset)),
             Some(Reset::RoundedDown(reset)),
             Some(Reset::At(UnixTime(self.time.saturating_add(reset.0)))),
+            Some(Reset::Aligned),
         ];
         let remaining = [None, Some(0), Some(9), Some(5_000), Some(u32::MAX)];
         let reset = pick(&mut self.chance, &resets);
+        let counted = Numbers {
+            requests: pick(&mut self.chance, &[0, 1, self.share.limit, u32::MAX]),
+            per: pick(
+                &mut self.chance,
+                &[Nanos(1), self.share.period, Nanos(u64::MAX)],
+            ),
+        };
         let answer = Answer {
             granted: self.chance.below(3) > 0,
             remaining: pick(&mut self.chance, &remaining),
             ends: Ends::told(flight, reset, self.share.period),
             burns: self.chance.below(2) == 0,
+            shadows: self.chance.below(2) == 0,
+            counted,
         };
         let filled = self.pot.fill(&self.share, &debit, &answer, now.monotonic);
         if answer.granted {
@@ -175,7 +187,8 @@ impl Any {
     fn alone(&mut self, now: Now) {
         let cost = self.cost();
         if let Alone::Admitted { .. } = self.pot.spend_alone(&self.share, now, cost) {
-            assert!(cost <= self.share.limit, "more than there is");
+            let share = self.pot.share(&self.share);
+            assert!(cost <= share.limit, "more than there is");
             self.ledger.alone += u64::from(cost);
         }
     }

@@ -172,6 +172,8 @@ impl World {
             remaining: counter.remaining,
             ends: Ends::told(flight, counter.reset, Nanos(self.course.period)),
             burns: self.course.engine.burns(),
+            shadows: self.course.engine.shadows(),
+            counted: counter.numbers(Nanos(self.course.period)),
         }
     }
 

@@ -139,6 +139,7 @@ fn quotas(plan: &Plan, first: usize, states: &[(Index, u64)]) -> Vec<Quota> {
             remaining: remaining.index(capacity as usize + 1) as u32,
             reset: Nanos(*reset),
             violated: None,
+            counted: None,
         })
         .collect()
 }

@@ -57,6 +57,7 @@ fn shown(read: &Read) -> String {
 fn shown_told(told: &Told) -> String {
     let granted = if told.granted { "granted" } else { "refused" };
     match &told.counter {
+        Some(counter) if counter.is_unlimited() => format!("{granted} unlimited"),
         Some(counter) => format!("{granted} {}", shown_counter(counter)),
         None => format!("{granted} unmatched"),
     }
@@ -70,6 +71,7 @@ fn shown_counter(counter: &Counter) -> String {
     let reset = or_unknown(counter.reset.map(|reset| match reset {
         Reset::RoundedUp(after) => format!("{}s..{}s", seconds(after) - 1, seconds(after)),
         Reset::RoundedDown(after) => format!("{}s..{}s", seconds(after), seconds(after) + 1),
+        Reset::Aligned => "aligned".to_owned(),
         Reset::At(time) => format!("at {} ms", time.0 / Nanos::MILLISECOND.0),
     }));
     format!("{remaining}/{} a {per}, {reset}", counter.limit)

@@ -153,3 +153,31 @@ fn one_probe_is_under_way() {
     });
     assert!(sent.is_none());
 }
+
+#[test]
+fn one_worker_tells_of_a_rule_without_a_limit_and_once() {
+    let mut world = World::new();
+    let mut unmatched = |worker: usize, call: u32| {
+        world.with(worker, |client, service, books| {
+            let question = Question::default();
+            client
+                .exchange
+                .parking
+                .park(call, Vec::new(), vec![question], books.now.monotonic);
+            let mut turn = Turn::default();
+            let asks = client.next_call(&mut turn, service, books).unwrap();
+            client.begun(call, asks, books.now.monotonic);
+            let told = Told {
+                granted: true,
+                counter: None,
+            };
+            let answer = Ok(vec![Ok(told)]);
+            let (heard, _) = client.answered(call, answer, service, books);
+            heard.unmatched.len()
+        })
+    };
+    assert_eq!(
+        [unmatched(0, 1), unmatched(0, 2), unmatched(1, 3)],
+        [1, 0, 0]
+    );
+}

@@ -121,11 +121,14 @@ impl<'b, D: SharedData> Books<'b, D> {
         let counter = told.counter?;
         let received = self.now;
         let engine = self.plan.service.as_ref()?.engine;
+        let counted = counter.numbers(share.period);
         Some(Answer {
             granted: told.granted,
             remaining: counter.remaining,
-            ends: Ends::told(Flight { sent, received }, counter.reset, share.period),
+            ends: Ends::told(Flight { sent, received }, counter.reset, counted.per),
             burns: engine.burns(),
+            shadows: engine.shadows(),
+            counted,
         })
     }
 

@@ -93,6 +93,15 @@ impl World {
         self.with(|exchange, _, books| exchange.answered(number, told, books))
     }
 
+    /// The answer to a call of requests by themselves.
+    fn told(&mut self, told: &[Told]) -> Heard {
+        for (stream, _) in (90..).zip(told) {
+            self.park(stream, vec![per_request()]);
+        }
+        let _ = self.call(9);
+        self.answer(9, Ok(told.iter().copied().map(Ok).collect()))
+    }
+
     /// The streams about which something can be decided, and whether each may wait on.
     fn ready(&mut self) -> Vec<(u32, bool)> {
         let mut ready = Vec::new();
@@ -160,7 +169,7 @@ fn all_who_wait_are_asked_for_in_one_call_and_once() {
     let told = [granted(10, 5), granted(10, 4), granted(1_000, 900)];
     let heard = world.answer(7, Ok(told.map(Ok).to_vec()));
     assert_eq!((heard.fault, heard.event()), (None, Event::Answered));
-    assert!(heard.unmatched.is_none() && heard.disagrees.is_none());
+    assert!(heard.unmatched.is_empty() && heard.disagrees.is_empty());
     assert_eq!(world.tokens(), 2);
     assert_eq!(world.ready(), [(1, true), (2, true), (3, true)]);
     assert!(world.answer(7, Err(Fault::Timeout)).fault.is_none());
@@ -286,7 +295,7 @@ fn a_service_without_such_a_limit_lets_pass_who_waits_and_leases_nothing() {
         counter: None,
     };
     let heard = world.answer(7, Ok(vec![Ok(unknown)]));
-    assert!(heard.unmatched.is_some());
+    assert_eq!(heard.unmatched, [leased()]);
     let parking = &mut world.exchange.parking;
     let ready = parking
         .next_ready(&mut Batch::default(), world.now.monotonic, Nanos::SECOND)
@@ -300,13 +309,58 @@ fn a_service_without_such_a_limit_lets_pass_who_waits_and_leases_nothing() {
 }
 
 #[test]
-fn a_service_with_another_limit_is_told_of_and_obeyed() {
+fn an_entry_that_admits_anything_is_leased_and_never_probed() {
     let mut world = World::new();
+    world.now.unix = world.now.unix.plus(Nanos::SECOND);
     world.park(1, vec![leased()]);
     let _ = world.call(7);
-    let heard = world.answer(7, Ok(vec![Ok(granted(500, 499))]));
-    assert!(heard.disagrees.is_some());
+    let unlimited = Told {
+        granted: true,
+        counter: Some(Counter::UNLIMITED),
+    };
+    let heard = world.answer(7, Ok(vec![Ok(unlimited)]));
+    assert!(heard.unmatched.is_empty() && heard.disagrees.is_empty());
+    assert_eq!((world.tokens(), world.stats.leased), (1, 1));
+    assert_eq!(world.exchange.known, None);
+}
+
+#[test]
+fn a_service_with_another_limit_is_told_of_once_and_obeyed() {
+    let mut world = World::new();
+    world.park(1, vec![leased(), per_request()]);
+    let _ = world.call(7);
+    let told = [granted(20, 19), granted(500, 499)];
+    let heard = world.answer(7, Ok(told.map(Ok).to_vec()));
+    let rules: Vec<usize> = heard
+        .disagrees
+        .iter()
+        .map(|(asked, _)| asked.rule)
+        .collect();
+    assert_eq!(rules, [1, 0]);
     assert_eq!(world.tokens(), 1);
+    assert!(world.told(&[granted(20, 18)]).disagrees.is_empty());
+}
+
+/// Some keys have the numbers of the document, others those of their tier.
+#[test]
+fn tiers_of_a_service_are_no_disagreement() {
+    let mut world = World::new();
+    assert!(world.told(&[granted(10, 9)]).disagrees.is_empty());
+    assert!(world.told(&[granted(5_000, 4_999)]).disagrees.is_empty());
+}
+
+#[test]
+fn of_each_rule_a_descriptor_without_a_limit_is_told_of_once() {
+    let mut world = World::new();
+    world.park(1, vec![leased(), per_request()]);
+    let _ = world.call(7);
+    let unmatched = Told {
+        granted: true,
+        counter: None,
+    };
+    let heard = world.answer(7, Ok(vec![Ok(unmatched); 2]));
+    assert_eq!(heard.unmatched, [per_request(), leased()]);
+    assert!(world.told(&[unmatched]).unmatched.is_empty());
 }
 
 #[test]

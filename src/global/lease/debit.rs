@@ -1,7 +1,7 @@
 //! One debit at the limiter: what is asked, and what became of it.
 
 use super::span::Ends;
-use crate::units::Instant;
+use crate::units::{Instant, Numbers};
 
 /// A debit under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,10 @@ pub struct Answer {
     pub ends: Ends,
     /// Whether the engine counts what it refuses.
     pub burns: bool,
+    /// Whether the engine may grant more than its limit: that nothing is left is then no refusal.
+    pub shadows: bool,
+    /// What the engine counts by.
+    pub counted: Numbers,
 }
 
 /// What an answer gave that the pot does not keep.

@@ -8,7 +8,7 @@ use super::pots::{Loaded, Pots, Stats};
 use super::{Leased, Share};
 use crate::local::store::{Fault, SharedData, Swap};
 use crate::local::transaction::MAX_SWAPS;
-use crate::units::{Instant, Nanos, Now};
+use crate::units::{Instant, Nanos, Now, Numbers};
 
 /// What a request takes of one limit.
 #[derive(Debug)]
@@ -119,13 +119,15 @@ impl<'p> Draw<'p> {
         matches!(self.found, Found::Refused { lasts: false, .. })
     }
 
-    /// What is left, and how long until there is more. After the draw if it was made.
+    /// What is left, how long until there is more, and what the limiter counts by where that is not what the plan
+    /// says. After the draw if it was made.
     #[must_use]
-    pub fn reading(&self, now: Instant) -> (u32, Nanos) {
-        let Share { limit, period, .. } = self.leased.share;
+    pub fn reading(&self, now: Instant) -> (u32, Nanos, Option<Numbers>) {
+        let planned = self.leased.share;
         let Some(Loaded { pot, .. }) = &self.loaded else {
-            return (0, period);
+            return (0, planned.period, None);
         };
+        let Share { limit, period, .. } = pot.share(&planned);
         let left = match self.found {
             Found::Refused { .. } => 0,
             Found::Alone { .. } => pot.remaining_alone(&self.leased.share),
@@ -134,7 +136,12 @@ impl<'p> Draw<'p> {
         let reset = pot
             .window()
             .map_or(period, |window| window.latest.since(now));
-        (left.min(limit), reset)
+        let differs = (limit, period) != (planned.limit, planned.period);
+        let counted = Numbers {
+            requests: limit,
+            per: period,
+        };
+        (left.min(limit), reset, differs.then_some(counted))
     }
 }
 

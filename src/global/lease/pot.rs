@@ -11,7 +11,7 @@
 use super::debit::{Debit, Failure};
 use super::span::Ends;
 use super::{Need, Rate, Share};
-use crate::units::{Instant, Nanos, Now};
+use crate::units::{Instant, Nanos, Now, Numbers};
 
 mod alone;
 mod answer;
@@ -51,6 +51,10 @@ pub struct Pot {
     owed: u32,
     /// How fast it is spent.
     rate: Rate,
+    /// What the limiter said last that it counts by, in whatever window.
+    told: Option<Numbers>,
+    /// Whether the limiter grants in this window although nothing is left: it only watches the limit.
+    shadowed: bool,
 }
 
 /// What a request finds.
@@ -144,6 +148,7 @@ impl Pot {
     /// What a worker should do. While a call of its own is under way it asks for more only of a quota's end, where each
     /// request is debited by itself: one after the other they would wait for too long.
     pub fn next(&mut self, share: &Share, now: Now, waiting: Waiting, way: Way) -> Next {
+        let share = &self.share(share);
         let is_turning = share.windows.are_turning(now, share.period);
         let now = now.monotonic;
         let least = waiting.first.saturating_sub(self.tokens);
@@ -154,7 +159,11 @@ impl Pot {
         if least > 0 && self.refusal(now, least).is_some() {
             return Next::Rest;
         }
-        let left = self.left();
+        // What is only watched has no end.
+        let left = match self.shadowed {
+            true => Some(share.limit),
+            false => self.left(),
+        };
         // A debit of one that does not fit burns nothing.
         if least > 1 && left.is_some_and(|left| least > left) {
             return Next::Wait;
@@ -246,7 +255,15 @@ impl Pot {
     #[must_use]
     pub fn remaining(&self) -> Option<u32> {
         let left = self.remaining?.saturating_sub(self.owed);
-        Some(left.saturating_add(self.tokens))
+        // What is granted beyond a limit is nothing that is left of it.
+        let tokens = if self.shadowed { 0 } else { self.tokens };
+        Some(left.saturating_add(tokens))
+    }
+
+    /// Its share of what the limiter counts by, of which `planned` is what the plan says.
+    #[must_use]
+    pub fn share(&self, planned: &Share) -> Share {
+        planned.counted_by(self.told)
     }
 
     /// The window, when it is known.
@@ -307,7 +324,9 @@ impl Pot {
             return Some(self.refused_until.max(latest));
         }
         let lacking = cost.saturating_sub(self.tokens);
-        let left = self.remaining?.saturating_sub(self.owed);
+        // Where it is to be refused at nothing, the limiter has said so.
+        let left = self.remaining.filter(|left| *left > 0)?;
+        let left = left.saturating_sub(self.owed);
         let window = self.window?;
         (lacking > left).then_some(window.latest)
     }
@@ -336,6 +355,7 @@ impl Pot {
             number: self.number,
             refused_until: self.refused_until,
             rate: self.rate,
+            told: self.told,
             ..Self::default()
         };
         lapsed

@@ -185,7 +185,7 @@ impl Pots {
     fn key_of_set(&self, set: u32) -> [u8; 10] {
         let [t0, t1, t2, t3] = self.number.to_le_bytes();
         let [s0, s1, s2, s3] = set.to_le_bytes();
-        [b'p', b'1', t0, t1, t2, t3, s0, s1, s2, s3]
+        [b'p', b'2', t0, t1, t2, t3, s0, s1, s2, s3]
     }
 }
 

@@ -69,6 +69,7 @@ impl Ends {
             Some(Reset::RoundedUp(reset)) => Self::aligned(flight, reset, period),
             Some(Reset::RoundedDown(reset)) => Self::rounded_down(flight, reset, period),
             Some(Reset::At(end)) => Self::at(flight, end),
+            Some(Reset::Aligned) => Self::next_multiple(flight, period),
             None => Self::rounded_down(flight, Nanos(0), period),
         };
         let furthest = flight.received.monotonic.plus(period);
@@ -98,6 +99,18 @@ impl Ends {
                 latest: flight.monotonic(last * period.0),
             },
             _ => vague,
+        }
+    }
+
+    /// Of windows of `period` aligned to Unix time, when nothing is told: the one that the debit fell into.
+    fn next_multiple(flight: Flight, period: Nanos) -> Self {
+        let end_after = |unix: u64| {
+            let elapsed = unix.checked_rem(period.0).unwrap_or(0);
+            flight.monotonic(unix.saturating_add(period.0.saturating_sub(elapsed)))
+        };
+        Self {
+            earliest: end_after(flight.unix(before(flight.sent, GUARD))),
+            latest: end_after(flight.unix(flight.received.monotonic.plus(GUARD))),
         }
     }
 
@@ -256,6 +269,21 @@ mod tests {
     }
 
     #[test]
+    fn an_aligned_window_that_is_not_told_is_the_one_of_its_debit() {
+        let ends = |millis| Ends::told(flight(millis), Some(Reset::Aligned), MINUTE);
+        assert_eq!(exact(ends(15_000)), 60_000);
+        // On the edge nobody can tell which of the two it is.
+        let vague = ends(59_995);
+        assert!(!vague.is_open(flight(59_995).sent));
+        assert_eq!(
+            vague.latest,
+            EDGE.monotonic
+                .plus(Nanos(120_000 * MILLI))
+                .min(flight(59_995).received.monotonic.plus(MINUTE))
+        );
+    }
+
+    #[test]
     fn answers_of_one_window_narrow_it() {
         let period = Nanos(10 * SECOND);
         let first = Ends::rounded_down(flight(0), Nanos(3 * SECOND), period);
@@ -300,6 +328,7 @@ mod tests {
                         Some(Reset::RoundedUp(reset)),
                         Some(Reset::RoundedDown(reset)),
                         Some(Reset::At(UnixTime(reset.0))),
+                        Some(Reset::Aligned),
                     ] {
                         let ends = Ends::told(flight, told, period);
                         assert!(ends.earliest <= ends.latest, "{told:?} {period:?}");

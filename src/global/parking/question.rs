@@ -43,8 +43,10 @@ impl Question {
 #[must_use]
 pub fn quota(question: &Question, limit: &Limit, told: &Told, now: UnixTime) -> Option<Quota> {
     let counter = told.counter?;
-    let end = counter.reset.map(|reset| reset.latest(now, limit.per));
-    let reset = end.map_or(limit.per, |end| Nanos(end.0.saturating_sub(now.0)));
+    let numbers = counter.numbers(limit.per);
+    let counted = (numbers != limit.numbers()).then_some(numbers);
+    let end = counter.reset.map(|reset| reset.latest(now, numbers.per));
+    let reset = end.map_or(numbers.per, |end| Nanos(end.0.saturating_sub(now.0)));
     let wait = match &limit.algorithm {
         // Who is refused one lacks less than one; the service says when the bucket is full.
         Algorithm::TokenBucket(bucket) => reset.min(bucket.refills_one()),
@@ -55,9 +57,12 @@ pub fn quota(question: &Question, limit: &Limit, told: &Told, now: UnixTime) -> 
     Some(Quota {
         rule: question.rule,
         limit: question.limit,
-        remaining: remaining.unwrap_or(0).min(limit.capacity()),
+        remaining: remaining
+            .unwrap_or(0)
+            .min(counted.map_or(limit.capacity(), |numbers| numbers.requests)),
         reset,
         violated: (!told.granted).then_some(wait),
+        counted,
     })
 }
 
@@ -66,6 +71,7 @@ mod tests {
     use super::*;
     use crate::global::wire::{Counter, Reset};
     use crate::local::gcra::Bucket;
+    use crate::units::Numbers;
     use std::num::NonZeroU32;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -101,5 +107,42 @@ mod tests {
         let quota = quota(&question, &limit, &told, now).unwrap();
         assert_eq!(quota.violated, Some(Wait::After(Nanos::SECOND)));
         assert_eq!(quota.reset, Nanos(10 * Nanos::SECOND.0));
+        assert_eq!(quota.counted, None);
+    }
+
+    #[test]
+    fn a_limit_of_the_limiter_is_told_with_its_own_numbers() {
+        let limit = Limit {
+            name: "a".into(),
+            policy: "a".into(),
+            requests: 10,
+            per: Nanos::DAY,
+            algorithm: Algorithm::Closed,
+        };
+        let month = Nanos(30 * Nanos::DAY.0);
+        let told = |granted, reset| Told {
+            granted,
+            counter: Some(Counter {
+                limit: 5_000,
+                per: Some(month),
+                remaining: Some(4_999),
+                reset: Some(reset),
+            }),
+        };
+        let now = UnixTime(31 * Nanos::DAY.0);
+        let question = Question::default();
+        let days = Nanos(20 * Nanos::DAY.0);
+        let refused = quota(&question, &limit, &told(false, Reset::RoundedUp(days)), now);
+        assert_eq!(refused.unwrap().violated, Some(Wait::After(days)));
+        let passed = quota(&question, &limit, &told(true, Reset::Aligned), now).unwrap();
+        assert_eq!(
+            (passed.remaining, passed.reset),
+            (4_999, Nanos(29 * Nanos::DAY.0))
+        );
+        let gold = Numbers {
+            requests: 5_000,
+            per: month,
+        };
+        assert_eq!(passed.counted, Some(gold));
     }
 }

@@ -35,6 +35,7 @@ fn quota(remaining: u32) -> Quota {
         remaining,
         reset: Nanos(0),
         violated: None,
+        counted: None,
     }
 }
 

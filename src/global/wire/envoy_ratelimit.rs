@@ -10,7 +10,7 @@ use crate::config::json::Node;
 use crate::local::calendar::Span;
 use crate::local::limit::{Algorithm, Limit};
 use crate::local::window::Window;
-use crate::units::Nanos;
+use crate::units::{Nanos, Numbers};
 
 /// The most descriptors in one call. The server names no bound, but it answers all at once: 16 took it 1 ms, 256 took
 /// 8 to 18.
@@ -43,9 +43,8 @@ pub(super) fn call(domain: &str, asks: &[Ask<'_>]) -> Call {
 
 /// What an answer of that status says. 400 is also what it says while its Redis is gone.
 ///
-/// Each status is believed for its own descriptor: a batch is of unrelated clients. So a server that runs with
-/// `SHADOW_MODE`, which says `OK` above statuses that are over, refuses here all the same; a limit that it shadows
-/// by itself is `OK` in its status too, and grants.
+/// An `overallCode` of `OK` admits the whole call: with `SHADOW_MODE` the server says `OK` above statuses that are
+/// over. Below `OVER_LIMIT` each status is believed for its own descriptor, since a batch is of unrelated clients.
 pub(super) fn read(
     status: u16,
     asked: usize,
@@ -56,11 +55,14 @@ pub(super) fn read(
     }
     let answer = parse(body)?;
     let within = is_within(required(&answer, "overallCode")?)?;
-    let told = each(required(&answer, "statuses")?, asked, told)?;
+    let mut told = each(required(&answer, "statuses")?, asked, told)?;
     // A proxy's own 429 has no such body; one that refuses must say whom.
     let contradicts = !within && told.iter().flatten().all(|told| told.granted);
     if within != (status == 200) || contradicts {
         return Err(Fault::Body);
+    }
+    for told in told.iter_mut().flatten() {
+        told.granted |= within;
     }
     Ok(told)
 }
@@ -73,8 +75,8 @@ pub(super) fn supports(limit: &Limit) -> Result<(), &'static str> {
             sliding: false,
             ..
         }) => {
-            let is_unit = UNITS.iter().any(|(_, unit)| unit.0 == length.get());
-            let is_known = is_unit && offset == Nanos(0);
+            let mut units = UNITS.iter().filter(|(_, unit)| *unit <= Nanos::DAY);
+            let is_known = units.any(|(_, unit)| unit.0 == length.get()) && offset == Nanos(0);
             is_known
                 .then_some(())
                 .ok_or("envoy_ratelimit has windows of 1s, 1m, 1h and 1d only")
@@ -85,27 +87,35 @@ pub(super) fn supports(limit: &Limit) -> Result<(), &'static str> {
     }
 }
 
-/// Its units whose windows are always of one length and aligned to Unix time as ours are.
-const UNITS: [(&str, Nanos); 4] = [
+/// Its units. Each is of one length, and its windows end at multiples of that in Unix time. A rule can ask for those
+/// up to a day; the service's own configuration may name any.
+const UNITS: [(&str, Nanos); 7] = [
     ("SECOND", Nanos::SECOND),
     ("MINUTE", Nanos(60 * Nanos::SECOND.0)),
     ("HOUR", Nanos(3_600 * Nanos::SECOND.0)),
     ("DAY", Nanos::DAY),
+    ("WEEK", Nanos(7 * Nanos::DAY.0)),
+    ("MONTH", Nanos(30 * Nanos::DAY.0)),
+    ("YEAR", Nanos(365 * Nanos::DAY.0)),
 ];
 
 /// One descriptor's status. What is zero is left out of it; a code never is, its zero being `UNKNOWN`.
 fn told(status: &Node) -> Result<Told, Fault> {
     let granted = is_within(required(status, "code")?)?;
     let until_reset = optional(status, "durationUntilReset")?;
+    let remaining = zero_or(optional(status, "limitRemaining")?)?;
     let counter = match optional(status, "currentLimit")? {
         Some(limit) => Some(Counter {
-            limit: zero_or(optional(limit, "requestsPerUnit")?)?,
+            limit: zero_or(optional(limit, "requestsPerUnit")?)?.min(Numbers::UNLIMITED - 1),
             per: optional(limit, "unit")?.and_then(period),
-            remaining: Some(zero_or(optional(status, "limitRemaining")?)?),
-            reset: until_reset.map(reset).transpose()?,
+            remaining: Some(remaining),
+            // What `quota_mode` lets pass has none.
+            reset: Some(until_reset.map_or(Ok(Reset::Aligned), reset)?),
         }),
-        None if granted && until_reset.is_none() => None,
-        None => return Err(Fault::Body),
+        None if !granted || until_reset.is_some() => return Err(Fault::Body),
+        // Of a descriptor that has no entry it says nothing.
+        None if remaining == u32::MAX => Some(Counter::UNLIMITED),
+        None => None,
     };
     Ok(Told { granted, counter })
 }

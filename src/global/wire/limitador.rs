@@ -7,7 +7,7 @@ use super::{Answer, Ask, Call, Counter, Fault, Mode, Reset, Told};
 use crate::local::calendar::Span;
 use crate::local::limit::{Algorithm, Limit};
 use crate::local::window::Window;
-use crate::units::Nanos;
+use crate::units::{Nanos, Numbers};
 
 pub(super) fn call(domain: &str, asks: &[Ask<'_>]) -> Call {
     let mut body = String::new();
@@ -74,6 +74,9 @@ pub(super) fn supports(limit: &Limit, mode: Mode) -> Result<(), &'static str> {
 /// The shortest window of which a lease is worth its uncertain end: reset is told in whole seconds.
 const LEAST_LEASED: Nanos = Nanos(10 * Nanos::SECOND.0);
 
+/// The longest period that is believed: as long as any of a configuration, so that no answer locks a key out for longer.
+const LONGEST: Nanos = Nanos(366 * Nanos::DAY.0);
+
 /// The limit that the headers speak of: of those that matched the one with the least left. `None` without headers.
 fn counter(answer: &Answer<'_>, granted: bool) -> Result<Option<Counter>, Fault> {
     let limit = header(answer, "x-ratelimit-limit")?;
@@ -89,7 +92,7 @@ fn counter(answer: &Answer<'_>, granted: bool) -> Result<Option<Counter>, Fault>
     // A counter that ran past its limit can make what is left wrap.
     let remaining = if remaining > limit { 0 } else { remaining };
     Ok(Some(Counter {
-        limit: saturated(limit),
+        limit: saturated(limit).min(Numbers::UNLIMITED - 1),
         per: period(policies),
         // Every refusal says 0, whatever is left.
         remaining: granted.then_some(saturated(remaining)),
@@ -127,5 +130,8 @@ fn period(policies: &str) -> Option<Nanos> {
     let window = parameters.strip_prefix("w=")?;
     let end = window.bytes().position(|byte| !byte.is_ascii_digit());
     let window = window.get(..end.unwrap_or(window.len()))?;
-    Some(seconds(digits(window).ok()?))
+    let period = seconds(digits(window).ok()?);
+    (Nanos::SECOND..=LONGEST)
+        .contains(&period)
+        .then_some(period)
 }

@@ -13,7 +13,7 @@ mod limitador;
 pub use descriptor::Descriptor;
 
 use crate::local::limit::Limit;
-use crate::units::{Nanos, UnixTime};
+use crate::units::{Nanos, Numbers, UnixTime};
 
 /// The most of an answer's body that is read, in bytes. A thousand asks of usual keys that each fail with a text of
 /// their own are answered with half of it.
@@ -84,7 +84,7 @@ pub struct Told {
 /// A counter as an engine described it, after the ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter {
-    /// What it admits per [`Self::per`].
+    /// What it admits per [`Self::per`]; [`Numbers::UNLIMITED`] where the engine has an entry that admits anything.
     pub limit: u32,
     /// Its period; `None` when the engine did not say, or named a unit that is not known here.
     pub per: Option<Nanos>,
@@ -103,6 +103,8 @@ pub enum Reset {
     RoundedDown(Nanos),
     /// Then, by the limiter's clock.
     At(UnixTime),
+    /// At the next multiple of the period in Unix time: the answer does not say, but the engine's windows end there.
+    Aligned,
 }
 
 /// Why an ask has no answer. It may have been debited all the same, or may be yet: to ask again can charge twice.
@@ -183,6 +185,12 @@ impl Engine {
         matches!(self, Self::EnvoyRatelimit)
     }
 
+    /// Whether it may grant more than its limit: where it only watches a limit, in shadow mode.
+    #[must_use]
+    pub const fn shadows(self) -> bool {
+        matches!(self, Self::EnvoyRatelimit)
+    }
+
     /// Whether it can keep such a limit for a rule of that mode.
     ///
     /// # Errors
@@ -203,15 +211,42 @@ impl Engine {
     }
 }
 
+impl Counter {
+    /// That of an entry which admits anything.
+    pub(crate) const UNLIMITED: Self = Self {
+        limit: Numbers::UNLIMITED,
+        per: None,
+        remaining: Some(u32::MAX),
+        reset: Some(Reset::Aligned),
+    };
+
+    /// Whether the engine has an entry that admits anything.
+    #[must_use]
+    pub const fn is_unlimited(&self) -> bool {
+        self.limit == Numbers::UNLIMITED
+    }
+
+    /// What the engine counts by, where the configuration says `per`.
+    #[must_use]
+    pub fn numbers(&self, per: Nanos) -> Numbers {
+        Numbers {
+            requests: self.limit,
+            per: self.per.unwrap_or(per),
+        }
+    }
+}
+
 impl Reset {
     /// The latest that the window can end, when the answer came at `arrived` and a window lasts `per`: from then on
     /// who was refused may ask again. Whatever the limiter or its clock say, that is not more than `per` away.
     #[must_use]
     pub fn latest(self, arrived: UnixTime, per: Nanos) -> UnixTime {
+        let elapsed = || arrived.0.checked_rem(per.0).unwrap_or(0);
         let end = match self {
             Self::RoundedUp(after) => arrived.plus(after),
             Self::RoundedDown(after) => arrived.plus(after).plus(Nanos::SECOND),
             Self::At(time) => time,
+            Self::Aligned => arrived.plus(Nanos(per.0.saturating_sub(elapsed()))),
         };
         end.min(arrived.plus(per))
     }

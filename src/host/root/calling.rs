@@ -106,10 +106,10 @@ impl Root {
         self.take_note(change, heard.fault, notes);
         self.meter.record_latency(heard.took, &notes.metrics);
         let plan = self.limiter.plan();
-        if let Some(question) = &heard.unmatched {
+        for question in &heard.unmatched {
             notes.tell(Incident::Unmatched(plan, question));
         }
-        if let Some((question, counter)) = &heard.disagrees {
+        for (question, counter) in &heard.disagrees {
             notes.tell(Incident::Disagrees(plan, question, *counter));
         }
         self.meter.count_pots(&stats, &mut notes.metrics);

@@ -139,6 +139,7 @@ fn what_is_granted_to_a_request_by_name_is_not_taken_from_the_pot() {
         remaining: 7,
         reset: MINUTE,
         violated: None,
+        counted: None,
     };
     for (quota, effect) in [(Some(quota), Effect::Charged), (None, Effect::Uncharged)] {
         let direct = [Direct {

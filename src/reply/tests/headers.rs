@@ -5,6 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::reply::headers::{Change, ResponseHeaders};
+use crate::units::Numbers;
 
 /// Replaced fields as `name = value`, added ones as `name + value`.
 fn changed(plan: &Plan, decision: &Decision, upstream: Option<&str>) -> Vec<String> {
@@ -29,6 +30,23 @@ fn an_admitted_response_lists_every_limit() {
             "x-ratelimit-limit + 1000",
             "x-ratelimit-remaining + 7",
             "x-ratelimit-reset + 3600",
+        ]
+    );
+}
+
+#[test]
+fn the_numbers_of_the_limiter_come_before_those_of_the_plan() {
+    let mut decision = admitted();
+    decision.quotas[1].counted = Some(Numbers {
+        requests: 5_000,
+        per: Nanos(30 * Nanos::DAY.0),
+    });
+    assert_eq!(
+        changed(&plan(), &decision, None)[..3],
+        [
+            r#"ratelimit-policy + "per-client";q=40;w=2, "per-user.daily";q=5000;w=2592000, "per-user.monthly";q=20000"#,
+            r#"ratelimit + "per-client";r=39;t=1, "per-user.daily";r=7;t=3600, "per-user.monthly";r=19000;t=777600"#,
+            "x-ratelimit-limit + 5000",
         ]
     );
 }

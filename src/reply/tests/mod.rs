@@ -120,6 +120,7 @@ fn quota(rule: usize, limit: usize, remaining: u32, reset: Nanos) -> Quota {
         remaining,
         reset,
         violated: None,
+        counted: None,
     }
 }
 

@@ -24,6 +24,7 @@ pub enum Alone {
 impl Pot {
     /// A request spends of the proxy's own share, since the limiter cannot be asked.
     pub fn spend_alone(&mut self, share: &Share, now: Now, cost: u32) -> Alone {
+        let share = self.share(share);
         let window = match self.window {
             Some(window) => window,
             None => {
@@ -58,6 +59,7 @@ impl Pot {
     /// Left of the proxy's own share, as it would be without the limiter.
     #[must_use]
     pub fn remaining_alone(&self, share: &Share) -> u32 {
+        let share = self.share(share);
         share.alone(self.left_for_sure()).saturating_sub(self.alone)
     }
 

@@ -9,6 +9,19 @@ use crate::units::{Instant, Nanos};
 impl Pot {
     /// The limiter answered, however late.
     pub fn fill(&mut self, share: &Share, debit: &Debit, answer: &Answer, now: Instant) -> Filled {
+        self.take_in(share, debit, debit.hits(), answer, now)
+    }
+
+    /// Takes in the answer to so many `hits`, of which `debit` is the pot's.
+    fn take_in(
+        &mut self,
+        share: &Share,
+        debit: &Debit,
+        hits: u32,
+        answer: &Answer,
+        now: Instant,
+    ) -> Filled {
+        let share = &share.counted_by(Some(answer.counted));
         self.land(debit);
         // What took that long may be of any window.
         let ended = answer.ends.latest <= now || now.since(debit.sent).0 > share.period.0 / 2;
@@ -24,7 +37,7 @@ impl Pot {
             Placed::Ended => return nothing,
             Placed::Unknown => (false, 0),
             Placed::Here(lapsed) => {
-                self.hear(share, debit, answer, now);
+                self.hear(share, debit, hits, answer, now);
                 (self.is_open(now), lapsed)
             }
         };
@@ -57,7 +70,7 @@ impl Pot {
             window: self.number,
             sent,
         };
-        let _ = self.fill(share, &nothing, answer, now);
+        let _ = self.take_in(share, &nothing, 1, answer, now);
     }
 }
 
@@ -112,21 +125,22 @@ impl Pot {
     }
 
     /// Takes in what an answer tells of its window.
-    fn hear(&mut self, share: &Share, debit: &Debit, answer: &Answer, now: Instant) {
+    fn hear(&mut self, share: &Share, debit: &Debit, hits: u32, answer: &Answer, now: Instant) {
         if !answer.granted && !answer.burns {
             self.owed = self.owed.saturating_add(debit.owed);
         }
         let left = match answer.remaining {
             // Refused although it would fit: the limiter does not mean what it says.
-            Some(left) if !answer.granted && left >= debit.hits() => 0,
+            Some(left) if !answer.granted && left >= hits => 0,
             Some(left) => left.min(MOST),
             None if answer.granted => {
                 let before = self.remaining.unwrap_or(share.limit);
-                before.saturating_sub(debit.hits())
+                before.saturating_sub(hits)
             }
             // All that is known: there was less.
-            None => debit.hits().saturating_sub(1),
+            None => hits.saturating_sub(1),
         };
+        let was_used_up = self.remaining == Some(0) && self.refused_until <= now;
         let is_newest = debit.sent >= self.told_at || self.remaining.is_none();
         self.remaining = match self.remaining {
             Some(known) if !is_newest || answer.remaining.is_none() => Some(known.min(left)),
@@ -134,10 +148,17 @@ impl Pot {
         };
         if is_newest {
             self.told_at = debit.sent;
+            self.told = Some(answer.counted);
             self.doubtful = 0;
             self.alone = self.owed;
         }
-        if self.remaining == Some(0) {
+        let may_be_more = answer.granted && answer.shadows;
+        if self.remaining != Some(0) || !may_be_more {
+            self.shadowed = false;
+        } else if was_used_up && hits > 0 {
+            self.shadowed = true;
+        }
+        if self.remaining == Some(0) && !may_be_more {
             self.pause(share, self.window.unwrap_or(answer.ends), now);
         }
     }

@@ -10,6 +10,7 @@ use crate::units::UnixTime;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 mod alone;
+mod beyond;
 mod clocks;
 
 const MILLI: u64 = Nanos::MILLISECOND.0;
@@ -61,6 +62,11 @@ fn answer(debit: &Debit, millis: u64, granted: bool, remaining: u32) -> Answer {
             SHARE.period,
         ),
         burns: true,
+        shadows: true,
+        counted: Numbers {
+            requests: SHARE.limit,
+            per: SHARE.period,
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use crate::global::lease::debit::Answer;
 use crate::global::lease::pot::{Next, Spend, Waiting, Way};
 use crate::global::lease::span::{Ends, Windows};
 use crate::local::store::memory::Memory;
-use crate::units::{Nanos, Now, UnixTime};
+use crate::units::{Nanos, Now, Numbers, UnixTime};
 use std::num::NonZeroU32;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -71,6 +71,11 @@ impl World {
                     latest: END,
                 },
                 burns: true,
+                shadows: true,
+                counted: Numbers {
+                    requests: SHARE.limit,
+                    per: SHARE.period,
+                },
             };
             let _ = pot.fill(&SHARE, &debit, &answer, at(1));
         });

@@ -55,16 +55,28 @@ fn ratelimit_leaves_zeros_out_and_may_say_nothing_of_a_limit() {
         limit: 0,
         per: None,
         remaining: Some(0),
-        reset: None,
+        reset: Some(Reset::Aligned),
     };
     for (status, counter) in [
         (r#"{"code":"OK"}"#, None),
-        (r#"{"code":"OK","limitRemaining":4294967295}"#, None),
+        (
+            r#"{"code":"OK","limitRemaining":4294967295}"#,
+            Some(Counter::UNLIMITED),
+        ),
+        (
+            r#"{"code":"OK","currentLimit":{"requestsPerUnit":4294967295},"limitRemaining":4294967295}"#,
+            Some(Counter {
+                limit: u32::MAX - 1,
+                remaining: Some(u32::MAX),
+                ..counter
+            }),
+        ),
         (r#"{"code":"OK","currentLimit":{}}"#, Some(counter)),
         (
             r#"{"code":"OK","currentLimit":{"requestsPerUnit":5,"unit":"YEAR"},"limitRemaining":"3","quotaBucket":[1]}"#,
             Some(Counter {
                 limit: 5,
+                per: Some(Nanos(365 * Nanos::DAY.0)),
                 remaining: Some(3),
                 ..counter
             }),
@@ -111,9 +123,27 @@ fn ratelimit_that_contradicts_itself_is_a_fault() {
         let read = Engine::EnvoyRatelimit.read(1, &answer(status, &body));
         assert_eq!(read, Err(Fault::Body), "{status} {body}");
     }
-    let shadowed = format!(r#"{{"overallCode":"OK","statuses":[{over}]}}"#);
-    let read = Engine::EnvoyRatelimit.read(1, &answer(200, &shadowed));
-    assert!(read.is_ok_and(|told| told.iter().flatten().all(|told| !told.granted)));
+}
+
+/// As with `SHADOW_MODE`.
+#[test]
+fn ratelimit_that_is_ok_with_a_call_admits_all_of_it() {
+    let over = r#"{"code":"OVER_LIMIT","currentLimit":{"requestsPerUnit":5,"unit":"DAY"},"durationUntilReset":"9s"}"#;
+    let body = |overall| {
+        format!(r#"{{"overallCode":"{overall}","statuses":[{over},{{"code":"OK"}},{over}]}}"#)
+    };
+    for (status, overall, granted) in [
+        (200, "OK", [true, true, true]),
+        (429, "OVER_LIMIT", [false, true, false]),
+    ] {
+        let told = Engine::EnvoyRatelimit.read(3, &answer(status, &body(overall)));
+        let told: Vec<Told> = told.unwrap().into_iter().map(Result::unwrap).collect();
+        assert_eq!(
+            told.iter().map(|told| told.granted).collect::<Vec<_>>(),
+            granted
+        );
+        assert_eq!(told[0].counter.unwrap().remaining, Some(0));
+    }
 }
 
 #[test]

@@ -322,6 +322,8 @@ pub struct Response {
     pub reset: Reset,
     /// Whether refusals carry `Retry-After`.
     pub retry_after: bool,
+    /// Whether refusals by a limit carry `x-envoy-ratelimited`, which keeps an Envoy in front from retrying them.
+    pub envoy_ratelimited: bool,
     /// Body of a refusal.
     pub body: Body,
     /// Fixed headers of refusals; names in lower case, none of them one that a refusal has anyway.

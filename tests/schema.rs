@@ -103,6 +103,7 @@ fn accepted() -> Vec<(String, String)> {
         "README.md",
         "docs/configuration.md",
         "docs/keys.md",
+        "docs/responses.md",
         "docs/shared-limits.md",
     ] {
         let text = fs::read_to_string(root().join(page)).unwrap();

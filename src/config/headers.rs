@@ -123,6 +123,7 @@ const OF_REFUSALS: &[&str] = &[
     "ratelimit",
     "ratelimit-policy",
     "retry-after",
+    "x-envoy-ratelimited",
     "x-ratelimit-limit",
     "x-ratelimit-remaining",
     "x-ratelimit-reset",

@@ -311,6 +311,8 @@ object! {
         default reset: Reset = Reset::Seconds,
         /// Whether refusals have Retry-After.
         default retry_after: bool = true,
+        /// Whether refusals by a limit have `x-envoy-ratelimited`: where it is left out, on Envoy and not on Kong.
+        optional envoy_ratelimited: bool,
         /// The body of refusals: problem details (RFC 9457), none, or a template.
         default body: Body = Body::Problem,
         /// Headers that refusals have besides.

@@ -26,6 +26,7 @@ pub(super) fn response(
         ietf_draft_11: sets.contains(&HeaderSet::IetfDraft11),
         reset: raw.reset?,
         retry_after: raw.retry_after?,
+        envoy_ratelimited: raw.envoy_ratelimited?.unwrap_or(!cfg!(feature = "kong")),
         body: raw.body?,
         add_headers: add_headers?,
     })

@@ -82,6 +82,9 @@ pub fn refusal(
         pairs.add("retry-after", |out| digits::push(out, seconds));
     }
     headers::add_to(&mut pairs, plan, policies, decision, now);
+    if plan.response.envoy_ratelimited && refused.is_limited() {
+        pairs.add_text("x-envoy-ratelimited", "true");
+    }
     for (name, value) in &plan.response.add_headers {
         pairs.add_text(name, value);
     }
@@ -103,8 +106,7 @@ const UNAVAILABLE: i32 = 14;
 
 /// Media type and body for an HTTP caller. Templates speak of limits, so they serve where a limit was tested.
 fn body(refused: &Refused, status: u16, now: Now) -> (Option<&'static str>, Vec<u8>) {
-    let tested = matches!(refused.reason, Reason::Limited { .. } | Reason::Contended);
-    let values = || values(refused, now).filter(|_| tested);
+    let values = || values(refused, now).filter(|_| refused.is_limited());
     let rendered = |template: &Template| {
         let mut out = Vec::new();
         template.render(&values()?, &mut out);

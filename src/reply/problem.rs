@@ -34,6 +34,11 @@ impl<'a> Refused<'a> {
         })
     }
 
+    /// Whether a limit was tested and did not admit the request, which is answered with the status of the plan.
+    pub(super) const fn is_limited(&self) -> bool {
+        matches!(self.reason, Reason::Limited { .. } | Reason::Contended)
+    }
+
     /// Appends a problem document.
     pub(super) fn write_problem(&self, status: u16, out: &mut Vec<u8>) {
         let (kind, title) = kind(self.reason);

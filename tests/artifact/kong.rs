@@ -215,3 +215,23 @@ fn an_empty_list_may_have_been_written_by_lua() {
         assert_eq!(worker.configure(&configuration).accepted, is_accepted);
     }
 }
+
+/// What keeps an Envoy in front from retrying is Envoy's own: on Kong a document has to ask for it.
+#[test]
+fn a_refusal_says_to_envoys_that_it_is_one() {
+    let asks = ONE_AN_HOUR.replace(
+        r#""headers": []"#,
+        r#""headers": [], "envoy_ratelimited": true"#,
+    );
+    for (dialect, configuration, expected) in [
+        (Dialect::Envoy, ONE_AN_HOUR, true),
+        (Dialect::Kong, ONE_AN_HOUR, false),
+        (Dialect::Kong, &asks, true),
+    ] {
+        let mut scene = Scene::on(dialect, configuration);
+        scene.admit(1, &from(1));
+        let headers = scene.exchange(&from(1)).reply.unwrap().headers;
+        let mut names = headers.0.iter().map(|(name, _)| &name[..]);
+        assert_eq!(names.any(|name| name == b"x-envoy-ratelimited"), expected);
+    }
+}

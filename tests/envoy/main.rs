@@ -15,6 +15,7 @@
 )]
 
 mod bucket;
+mod chain;
 mod client;
 mod document;
 mod impostor;
@@ -47,4 +48,5 @@ mod pulled;
 mod records;
 mod reload;
 mod reply;
+mod retries;
 mod rollover;

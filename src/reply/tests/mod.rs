@@ -102,6 +102,7 @@ pub(crate) fn plan() -> Plan {
             ietf_draft_11: true,
             reset: Reset::Seconds,
             retry_after: true,
+            envoy_ratelimited: true,
             body: Body::Problem,
             add_headers: Vec::new(),
         },

@@ -24,6 +24,7 @@ fn a_refusal_speaks_of_the_longest_wait() {
             "x-ratelimit-limit: 1000",
             "x-ratelimit-remaining: 0",
             "x-ratelimit-reset: 3600",
+            "x-envoy-ratelimited: true",
         ]
     );
     assert_eq!(
@@ -56,6 +57,7 @@ fn never_has_no_time() {
             r#"ratelimit: "closed";r=0"#,
             "x-ratelimit-limit: 0",
             "x-ratelimit-remaining: 0",
+            "x-envoy-ratelimited: true",
         ]
     );
     assert!(body(&reply).contains(r#""Limit none of rule closed never admits this request.""#));
@@ -96,6 +98,30 @@ fn what_is_no_limit_has_a_status_of_its_own() {
         (429, &b"per-user"[..])
     );
     assert_eq!(fields(&reply)[2], "retry-after: 1");
+}
+
+/// As Envoy's `ratelimit` filter does: on a limit's refusal, whatever its status, and on no other.
+#[test]
+fn only_a_limit_says_that_it_refused() {
+    let mut plan = plan();
+    let says = |plan: &Plan, decision: &Decision, grpc| {
+        let fields = fields(&refused(plan, decision, grpc));
+        fields.contains(&"x-envoy-ratelimited: true".to_owned())
+    };
+    for (decision, expected) in [
+        (limited(), true),
+        (refused_for(0, Reason::Contended), true),
+        (refused_for(0, Reason::MissingKey), false),
+        (refused_for(0, Reason::Unavailable), false),
+    ] {
+        for grpc in [false, true] {
+            plan.response.status = 503;
+            plan.response.envoy_ratelimited = true;
+            assert_eq!(says(&plan, &decision, grpc), expected, "{decision:?}");
+            plan.response.envoy_ratelimited = false;
+            assert!(!says(&plan, &decision, grpc), "{decision:?}");
+        }
+    }
 }
 
 #[test]
@@ -154,6 +180,7 @@ fn an_operator_may_change_most_of_it() {
     let mut plan = plan();
     plan.response.status = 503;
     plan.response.retry_after = false;
+    plan.response.envoy_ratelimited = false;
     plan.response.x_ratelimit = false;
     plan.response.ietf_draft_11 = false;
     plan.response.body = Body::Text(Template::text("slow down, {rule}").unwrap());

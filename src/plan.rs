@@ -322,6 +322,8 @@ pub struct Response {
     pub reset: Reset,
     /// Whether refusals carry `Retry-After`.
     pub retry_after: bool,
+    /// The most seconds that a refusal adds to the time that it names, at most 600; 0 adds none.
+    pub retry_jitter: u64,
     /// Whether refusals by a limit carry `x-envoy-ratelimited`, which keeps an Envoy in front from retrying them.
     pub envoy_ratelimited: bool,
     /// Body of a refusal.

@@ -12,7 +12,8 @@ use super::json::Node;
 use super::network::Network;
 use super::object::{names, object, one_of};
 use super::value::{
-    CookieName, DescriptorKey, Domain, HeaderName, Integer, Method, Name, Per, ShortText, UtcOffset,
+    CookieName, DescriptorKey, Domain, HeaderName, Integer, Method, Name, Per, ShortText, Span,
+    UtcOffset,
 };
 use crate::local::limit::MAX_LIMITS;
 use crate::path::Template;
@@ -311,6 +312,8 @@ object! {
         default reset: Reset = Reset::Seconds,
         /// Whether refusals have Retry-After.
         default retry_after: bool = true,
+        /// Up to so many whole seconds, by the key, are added to the time that a refusal names.
+        optional retry_jitter: Span<1_000, 600_000>,
         /// Whether refusals by a limit have `x-envoy-ratelimited`: where it is left out, on Envoy and not on Kong.
         optional envoy_ratelimited: bool,
         /// The body of refusals: problem details (RFC 9457), none, or a template.

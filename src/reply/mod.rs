@@ -7,6 +7,7 @@ pub mod headers;
 pub mod template;
 
 mod digits;
+mod jitter;
 mod problem;
 mod x_ratelimit;
 
@@ -62,6 +63,8 @@ pub fn refusal(
     now: Now,
     grpc: bool,
 ) -> Option<LocalReply> {
+    let told = jitter::told(plan, decision, now);
+    let decision = told.as_ref().unwrap_or(decision);
     let refused = Refused::new(plan, decision)?;
     let (status, grpc_status) = match refused.reason {
         Reason::Limited { .. } | Reason::Contended => (plan.response.status, RESOURCE_EXHAUSTED),

@@ -1,11 +1,13 @@
 //! What callers are told: headers on every answer, and the refusal itself.
 
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use sfv::{List, ListEntry, Parser};
 
-use crate::client::{Answer, get};
+use crate::client::{Answer, Connection, get};
 use crate::document::{Listener, per_client};
 use crate::proxy;
 
@@ -217,6 +219,37 @@ async fn bodies_come_from_templates() {
                 assert_eq!(refused.text(), *expected);
             }
         }
+    }
+}
+
+/// Clients of one window are told to come back at different times, each its own, and all at or after the true one.
+#[tokio::test]
+async fn clients_of_a_window_are_told_to_come_back_apart() {
+    const HOUR: u64 = 3_600;
+    let limits = json!([{ "requests": 1, "per": "366d", "algorithm": "fixed_window" }]);
+    let mut filter = per_client(&limits);
+    filter["response"] = json!({ "retry_jitter": "10m" });
+    for host in proxy::everywhere() {
+        let envoy = host.start(Listener::new(&filter)).await;
+        let mut spans = HashSet::new();
+        let mut first = None;
+        for client in 1..=20 {
+            let from = Ipv4Addr::new(127, 0, 0, client);
+            let mut caller = Connection::http1_from(from, envoy.address).await;
+            let left = caller.send(get("/")).await.number("x-ratelimit-reset");
+            let (one, two) = (caller.send(get("/")).await, caller.send(get("/")).await);
+            assert_eq!((one.status, two.status), (429, 429));
+            let [one, two] = [one, two].map(|answer| {
+                let seconds = answer.number("retry-after");
+                assert_eq!(answer.number("x-ratelimit-reset"), seconds);
+                seconds
+            });
+            // Seconds pass now and then.
+            assert!(one - two <= 60, "{one} {two}");
+            assert!(one + 60 >= left && one <= left + HOUR / 6, "{one} {left}");
+            spans.insert(one - *first.get_or_insert(left - 2 * HOUR));
+        }
+        assert!(spans.len() > 10, "{spans:?}");
     }
 }
 

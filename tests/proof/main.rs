@@ -17,5 +17,6 @@ mod arithmetic;
 mod contention;
 mod eviction;
 mod interleavings;
+mod jitter;
 mod simulation;
 mod world;

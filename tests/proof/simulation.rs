@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use weir::config;
 use weir::decision::{Decision, Effect};
 use weir::engine::{Incidents, Met};
-use weir::facts::{Facts, Source, Unreadable};
+use weir::facts::Facts;
 use weir::limiter::{Answer, Limiter, Request};
 use weir::local::limit::{Algorithm, Limit};
 use weir::local::store::{Dialect, Founding};
@@ -22,6 +22,7 @@ use weir::units::{Instant, Nanos, Now, UnixTime};
 use self::crossing::{Crossing, Faults};
 use crate::world::chance::Chance;
 use crate::world::memory::Memory;
+use crate::world::proxy::Client;
 use crate::world::{NOON, bucket, spanned};
 
 const PLAN: &str = r#"{
@@ -36,27 +37,6 @@ const PLAN: &str = r#"{
 
 /// Workers' clocks are within this of each other.
 const APART: u64 = 100_000;
-
-/// A request of which only the client's address is known.
-struct Client(u64);
-
-impl Source for Client {
-    fn headers(&mut self) -> Result<Vec<u8>, Unreadable> {
-        Err(Unreadable(2))
-    }
-
-    fn header(&mut self, _name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(None)
-    }
-
-    fn peer(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(Some(format!("10.0.0.{}", self.0).into_bytes()))
-    }
-
-    fn route(&mut self) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(None)
-    }
-}
 
 /// One worker: its limiter, its clock, and what it saw.
 struct Worker {

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 
 mod headers;
+mod jitter;
 mod refusal;
 
 use super::*;
@@ -102,6 +103,7 @@ pub(crate) fn plan() -> Plan {
             ietf_draft_11: true,
             reset: Reset::Seconds,
             retry_after: true,
+            retry_jitter: 0,
             envoy_ratelimited: true,
             body: Body::Problem,
             add_headers: Vec::new(),

@@ -2,6 +2,7 @@
 
 pub mod chance;
 pub mod memory;
+pub mod proxy;
 
 use std::num::{NonZeroU32, NonZeroU64};
 

@@ -19,4 +19,5 @@ mod eviction;
 mod interleavings;
 mod jitter;
 mod simulation;
+mod sliding;
 mod world;

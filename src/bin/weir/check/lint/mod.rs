@@ -8,6 +8,7 @@ mod limiter;
 mod patterns;
 mod routes;
 mod variables;
+mod windows;
 
 use weir::plan::Plan;
 
@@ -31,6 +32,7 @@ pub fn warnings(plan: &Plan, here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec
     keys::warnings(of, said);
     routes::warnings(of, said);
     limiter::warnings(of, said);
+    windows::warnings(of, said);
     patterns::warnings(here, said);
     variables::warnings(here, &plugin.environment, said);
     addresses::warnings(of, said);

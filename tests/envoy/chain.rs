@@ -41,6 +41,12 @@ impl Chain {
         self
     }
 
+    /// With what a filter is told of all routes.
+    pub fn told(mut self, filter: &str, what: Value) -> Self {
+        self.per_filter[filter] = what;
+        self
+    }
+
     pub async fn start(self, host: &Host) -> Envoy {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let manager = json!({

@@ -28,6 +28,7 @@ mod service;
 mod trap;
 
 mod address;
+mod around;
 mod cluster;
 mod counters;
 mod crash;

@@ -118,7 +118,7 @@ comma := ,
 
 # --- the module ---------------------------------------------------------------
 
-WASM_OPT := -O3 --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals
+WASM_OPT := -Oz --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals
 
 # As a cdylib alone: beside the rlib of the tests the linker would keep every public function of the crate.
 # What is said on the command line counts more than the settings of a home or of a folder above: they are the same bytes

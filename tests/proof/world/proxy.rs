@@ -8,6 +8,7 @@ use weir::engine::Incidents;
 use weir::facts::{Facts, Source, Unreadable};
 use weir::limiter::{Answer, Limiter, Request};
 use weir::local::store::{Dialect, Founding};
+use weir::refusals::Refusals;
 use weir::reply::LocalReply;
 use weir::units::Now;
 
@@ -38,6 +39,7 @@ impl Source for Client {
 /// A proxy of one worker.
 pub struct Proxy {
     limiter: Limiter,
+    refusals: Refusals,
     data: Memory,
 }
 
@@ -45,10 +47,15 @@ impl Proxy {
     pub fn new(document: &str) -> Self {
         let plan = config::load(document.as_bytes(), &|_| None).expect("the document is good");
         let mut data = Memory::new(Dialect::ZeroOverwrites);
-        let mut limiter = Limiter::new(plan);
+        let mut refusals = Refusals::default();
+        let mut limiter = Limiter::new(plan, refusals.next_generation());
         let founding = Founding::join(&mut data, [7; 16]).expect("nothing fails");
         limiter.join(&founding);
-        Self { limiter, data }
+        Self {
+            limiter,
+            refusals,
+            data,
+        }
     }
 
     /// What a client's request gets at `now`: nothing where it is admitted.
@@ -64,7 +71,9 @@ impl Proxy {
             grpc: || false,
         };
         let mut incidents = Incidents::default();
-        let answer = self.limiter.answer(request, &mut self.data, &mut incidents);
+        let answer =
+            self.limiter
+                .answer(request, &mut self.refusals, &mut self.data, &mut incidents);
         match answer {
             Answer::Pass(..) => None,
             Answer::Refuse(_, refused) => Some((refused.decision.clone(), refused.reply.clone())),

@@ -166,6 +166,7 @@ fn parts<S: Source>(
     facts: &mut Facts<'_, S>,
     write: &mut dyn FnMut(&KeyPart, &[u8]),
 ) -> Result<(), Missing> {
+    let mut is_resolved = None;
     for part in &rule.key {
         match &part.source {
             KeySource::ClientIp => {
@@ -175,7 +176,7 @@ fn parts<S: Source>(
                 let method = facts.headers().one(":method")?;
                 write(part, &method.to_ascii_uppercase());
             }
-            KeySource::Path => write(part, filled(path_of(rule, facts))?),
+            KeySource::Path => write(part, filled(path_of(rule, &mut is_resolved, facts))?),
             KeySource::Host => write(part, &host(facts)?),
             KeySource::Route => write(part, there(facts.route())?),
             KeySource::Header(name) => {
@@ -193,11 +194,11 @@ fn parts<S: Source>(
                 write(part, filled(Some(stripped(&path::decoded(value))))?);
             }
             KeySource::PathSegment(index) => {
-                let path = there(path_of(rule, facts))?;
+                let path = there(path_of(rule, &mut is_resolved, facts))?;
                 write(part, filled(path::segments(path).nth(*index))?);
             }
             KeySource::PathTemplate(template) => {
-                let path = there(path_of(rule, facts))?;
+                let path = there(path_of(rule, &mut is_resolved, facts))?;
                 for capture in there(template.captures(path))? {
                     write(part, capture);
                 }
@@ -216,9 +217,13 @@ fn filled(value: Option<&[u8]>) -> Result<&[u8], Missing> {
     there(value.filter(|value| !value.is_empty()))
 }
 
-/// The path as the rule compares it, so that spellings which it takes for one are counted as one.
-fn path_of<'f, S: Source>(rule: &Rule, facts: &'f mut Facts<'_, S>) -> Option<&'f [u8]> {
-    if rule.normalizes_path() {
+/// The path as the rule counts it. `is_resolved` is what is known of [`Rule::counts_resolved_path`].
+fn path_of<'f, S: Source>(
+    rule: &Rule,
+    is_resolved: &mut Option<bool>,
+    facts: &'f mut Facts<'_, S>,
+) -> Option<&'f [u8]> {
+    if *is_resolved.get_or_insert_with(|| rule.counts_resolved_path(facts)) {
         facts.normalized_path()
     } else {
         facts.path()

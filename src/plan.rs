@@ -135,14 +135,6 @@ pub enum Global {
 }
 
 impl Rule {
-    /// Whether the path in its key has `//` merged and dot segments removed: it has where any of its patterns is
-    /// compared so, or one path would have many counters.
-    #[must_use]
-    pub fn normalizes_path(&self) -> bool {
-        let mut patterns = self.matches.iter().flat_map(|matches| &matches.paths);
-        patterns.any(|pattern| pattern.normalize)
-    }
-
     /// Whether a client chooses the value of a part of its key. Each value has a counter of its own, so one client then
     /// has as many counters of this rule as it likes.
     #[must_use]
@@ -189,7 +181,7 @@ impl Match {
 pub struct PathPattern {
     /// What is compared.
     pub form: PathForm,
-    /// Whether `//` is merged and dot segments are removed before comparing.
+    /// Whether it also holds for the path with `//` merged and dot segments removed.
     pub normalize: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Which rules a request meets.
 
 use crate::facts::{Facts, Source};
-use crate::plan::{Match, PathForm};
+use crate::plan::{Match, PathForm, Rule};
 
 /// The longest path in bytes that a regular expression is compared with.
 pub const MAX_MATCHED: usize = 2_048;
@@ -27,15 +27,38 @@ impl Match {
         if self.paths.is_empty() {
             return true;
         }
-        self.paths.iter().any(|pattern| {
-            let path = if pattern.normalize {
-                facts.normalized_path()
-            } else {
-                facts.path()
-            };
-            // CONNECT sends no `:path` (RFC 9113 §8.5); what it asks for is then compared as an empty path.
-            pattern.form.matches(path.unwrap_or_default())
-        })
+        // CONNECT sends no `:path` (RFC 9113 §8.5); its path is then compared as an empty one.
+        let sent = facts.path().unwrap_or_default();
+        let mut patterns = self.paths.iter();
+        patterns.any(|pattern| pattern.form.matches(sent)) || self.resolved_path_holds(facts)
+    }
+
+    /// Whether a pattern with `normalize` holds for the path once `//` and dot segments are resolved. No where
+    /// resolving changes nothing: the path as sent is compared anyway.
+    #[cold]
+    fn resolved_path_holds<S: Source>(&self, facts: &mut Facts<'_, S>) -> bool {
+        let mut normalizing = self
+            .paths
+            .iter()
+            .filter(|pattern| pattern.normalize)
+            .peekable();
+        if normalizing.peek().is_none() {
+            return false;
+        }
+        // Whatever is resolved gets shorter.
+        let sent = facts.path().map_or(0, <[u8]>::len);
+        let resolved = facts.normalized_path().unwrap_or_default();
+        resolved.len() < sent && normalizing.any(|pattern| pattern.form.matches(resolved))
+    }
+}
+
+impl Rule {
+    /// Whether the path in its key is the resolved one: it is where the resolved path meets a pattern, so that all
+    /// spellings of that path share a counter. A path that the rule meets only as sent is counted as sent: resolved, it
+    /// may be a path that the rule has nothing to do with, and a key made of it would be the client's choice.
+    pub fn counts_resolved_path<S: Source>(&self, facts: &mut Facts<'_, S>) -> bool {
+        let matches = self.matches.as_ref();
+        matches.is_some_and(|matches| matches.resolved_path_holds(facts))
     }
 }
 
@@ -114,8 +137,37 @@ mod tests {
             ),
             (
                 r#"{"prefix": "/api", "normalize": true}"#,
-                &["//api", "/x/../api", "/x/%2e%2E/api/y", "/./api"],
-                &["/apix", "/api/..", "/api/../x", "/api/%2e%2e/x"],
+                &[
+                    "/api",
+                    "//api",
+                    "/x/../api",
+                    "/x/%2e%2E/api/y",
+                    "/./api",
+                    "/api/..",
+                    "/api/../x",
+                    "/api/%2e%2e/x",
+                ],
+                &["/apix", "//apix", "/apix/..", "/x/../apix", "/x/../y/.."],
+            ),
+            (
+                r#"{"exact": "/x/../api/", "normalize": true}"#,
+                &["/api/", "//api//", "/api/."],
+                &["/api", "/api/..", "/x/../"],
+            ),
+            (
+                r#"{"glob": "/api/*/b", "normalize": true}"#,
+                &["/api/a/b", "/api/../b", "/api//b", "/x/../api/a//b"],
+                &["/api/b", "/api/a/../b", "//api/b"],
+            ),
+            (
+                r#"{"regex": "^/api/[^/]+$", "normalize": true}"#,
+                &["/api/a", "/api/..", "/api//a", "/x/../api/a", "/api/."],
+                &["/api/", "/api/a/..", "/api/a/b", "//api/a/b"],
+            ),
+            (
+                r#"[{"exact": "/a//b"}, {"prefix": "/c", "normalize": true}]"#,
+                &["/a//b", "/c/..", "//c"],
+                &["/a/b", "/a/./b", "//a//b"],
             ),
             (r#"{"prefix": "/"}"#, &["/", "/x", "*", "", "?x"], &[]),
             (
@@ -194,6 +246,19 @@ mod tests {
             assert!(!matches(pattern, long(50_000)), "{pattern}");
         }
         assert!(matches(r#"{"glob": "/a**a*"}"#, long(50_000)));
+    }
+
+    #[test]
+    fn a_path_that_resolving_makes_short_was_too_long_as_sent() {
+        let dots =
+            |path: &str| -> &'static str { format!("{}{path}", "/.".repeat(MAX_MATCHED)).leak() };
+        for (pattern, holds) in [
+            (r#"{"regex": "^/b", "normalize": true}"#, true),
+            (r#"{"glob": "/b*", "normalize": true}"#, false),
+            (r#"{"glob": "/a*", "normalize": true}"#, true),
+        ] {
+            assert_eq!(matches(pattern, dots("/a")), holds, "{pattern}");
+        }
     }
 
     #[test]

@@ -202,11 +202,10 @@ fn sending_a_value_twice_is_no_way_out_of_a_rule() {
     }
 }
 
-/// The key under a rule whose pattern is compared after normalising.
-fn normalized(key: &str, path: &'static str) -> Key {
+/// The key of a request under a rule with a pattern.
+fn matched(pattern: &str, key: &str, path: &'static str) -> Key {
     let plan = format!(
-        r#"{{"rules": [{{"name": "r", "key": {key},
-            "match": {{"path": {{"prefix": "/", "normalize": true}}}},
+        r#"{{"rules": [{{"name": "r", "key": {key}, "match": {{"path": {pattern}}},
             "limits": [{{"requests": 1, "per": "1s"}}]}}]}}"#
     );
     let plan = config::load(plan.as_bytes(), &|_| None).unwrap();
@@ -215,20 +214,60 @@ fn normalized(key: &str, path: &'static str) -> Key {
     Keyer::new(&plan, &[7; 16]).key(0, &plan.rules[0], &plan.client_ip, facts)
 }
 
+const PATH_KEYS: [&str; 3] = [
+    r#"["path"]"#,
+    r#"[{"path_segment": 1}]"#,
+    r#"[{"path_template": "/users/{id}"}]"#,
+];
+
 #[test]
-fn what_a_rule_takes_for_one_path_it_counts_as_one() {
-    for key in [
-        r#"["path"]"#,
-        r#"[{"path_segment": 1}]"#,
-        r#"[{"path_template": "/users/{id}"}]"#,
+fn all_spellings_of_a_resolved_path_share_a_counter() {
+    for pattern in [
+        r#"{"prefix": "/", "normalize": true}"#,
+        r#"{"exact": "/users/7", "normalize": true}"#,
+        r#"{"glob": "/*/7", "normalize": true}"#,
+        r#"[{"exact": "/x"}, {"regex": "^/users/.$", "normalize": true}]"#,
     ] {
-        let plain = normalized(key, "/users/7");
-        assert!(matches!(plain, Key::Found(_)));
-        for path in ["//users/7", "/users//7", "/./users/7", "/users/x/../7?q"] {
-            assert_eq!(normalized(key, path), plain, "{key} {path}");
+        for key in PATH_KEYS {
+            let plain = matched(pattern, key, "/users/7");
+            assert!(matches!(plain, Key::Found(_)));
+            for path in ["//users/7", "/users//7", "/./users/7", "/users/x/../7?q"] {
+                assert_eq!(matched(pattern, key, path), plain, "{pattern} {key} {path}");
+            }
         }
-        assert_ne!(normalized(key, "/users/8"), plain);
     }
+    for key in PATH_KEYS {
+        let pattern = r#"{"prefix": "/", "normalize": true}"#;
+        let plain = matched(pattern, key, "/users/7");
+        assert_ne!(matched(pattern, key, "/users/8"), plain);
+    }
+}
+
+#[test]
+fn a_path_that_a_rule_meets_only_as_sent_is_counted_as_sent() {
+    let pattern = r#"{"prefix": "/users", "normalize": true}"#;
+    for key in PATH_KEYS {
+        // Resolved, it is `/`: its key would be missing, and the request in no counter at all.
+        let as_sent = matched(pattern, key, "/users/..");
+        assert!(matches!(as_sent, Key::Found(_)), "{key}");
+        assert_ne!(as_sent, matched(pattern, key, "/users/7"));
+    }
+    let first = r#"[{"path_segment": 0}]"#;
+    for path in ["/users/..", "/users/../1", "/users/../2", "/users//../3"] {
+        // Of the resolved path, a client would choose the counter.
+        assert_eq!(
+            matched(pattern, first, path),
+            matched(pattern, first, "/users/7"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn without_normalize_a_path_is_counted_as_sent() {
+    let pattern = r#"{"prefix": "/users"}"#;
+    let of = |path| matched(pattern, r#"["path"]"#, path);
+    assert_ne!(of("/users//7"), of("/users/7"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What was decided about one request: one value that feeds headers, body, metrics and log.
 
+use std::num::NonZeroU32;
+
 use crate::units::{Nanos, Numbers, Wait};
 
 /// The decision about one request. Made once, read by reply, metrics and log.
@@ -28,7 +30,26 @@ pub struct Quota {
     /// `Some` when this limit refused the request.
     pub violated: Option<Wait>,
     /// What the limiter counts by, where that is not what the plan says.
-    pub counted: Option<Numbers>,
+    pub counted: Option<Counted>,
+}
+
+/// What a limiter counts by, as a client is told: a worker remembers thousands of quotas, so it is small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Requests per period; [`Numbers::UNLIMITED`] is no bound.
+    pub requests: u32,
+    /// Length of the period in seconds, rounded up; saturates.
+    pub seconds: NonZeroU32,
+}
+
+impl From<Numbers> for Counted {
+    fn from(numbers: Numbers) -> Self {
+        let seconds = u32::try_from(numbers.per.seconds_up()).unwrap_or(u32::MAX);
+        Self {
+            requests: numbers.requests,
+            seconds: NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN),
+        }
+    }
 }
 
 impl Decision {
@@ -129,7 +150,8 @@ impl Quota {
     /// Whether it is of an entry at the limiter that admits anything: there is nothing to say of it.
     #[must_use]
     pub fn is_unlimited(&self) -> bool {
-        self.counted.is_some_and(|numbers| numbers.are_unlimited())
+        let counted = self.counted;
+        counted.is_some_and(|counted| counted.requests == Numbers::UNLIMITED)
     }
 
     fn later_by(&self, elapsed: Nanos) -> Self {

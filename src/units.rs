@@ -69,7 +69,7 @@ pub struct Now {
 }
 
 /// What a limit admits per period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     /// Requests per [`Self::per`]; [`Self::UNLIMITED`] is no bound.
     pub requests: u32,
@@ -80,12 +80,6 @@ pub struct Numbers {
 impl Numbers {
     /// Stands for no bound: no limit of an engine is read as this number.
     pub const UNLIMITED: u32 = u32::MAX;
-
-    /// Whether any number of requests is admitted.
-    #[must_use]
-    pub const fn are_unlimited(&self) -> bool {
-        self.requests == Self::UNLIMITED
-    }
 }
 
 /// When a refused request would be admitted, if nobody else took the quota first.

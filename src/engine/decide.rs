@@ -224,7 +224,7 @@ impl Engine {
         let rule = self.plan.rules.get(met.rule);
         let limits = rule.map_or(0, |rule| rule.limits.len());
         match admitted {
-            true if said.of(met.rule).count() == limits => Effect::Charged,
+            true if said.count(met.rule) == limits => Effect::Charged,
             false if met.fingerprint().is_some() => Effect::Passed,
             // Of a service that has no such limit, and would admit anything, too.
             _ => Effect::Uncharged,

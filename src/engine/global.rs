@@ -1,7 +1,7 @@
 //! What is decided about a request that meets rules of the rate limit service.
 
 use super::{Asked, COST, Engine, Incidents, Met, Outcome, Tables};
-use crate::decision::{Decision, Effect, Quota, Reason, Refusal};
+use crate::decision::{Counted, Decision, Effect, Quota, Reason, Refusal};
 use crate::global::lease::draw::{Draw, Drawing, Drawn, Found};
 use crate::local::store::SharedData;
 use crate::local::transaction::{Settled, Transaction};
@@ -222,11 +222,44 @@ impl<'a> Said<'a> {
 
     /// What those of one rule say, in the order of the plan.
     pub(super) fn of(self, rule: usize) -> impl Iterator<Item = Quota> + 'a {
-        let told = self.asked.told.unwrap_or_default().iter();
-        let told = told.filter(move |quota| quota.rule == rule);
         let draws = self.draws.iter().filter(move |draw| draw.rule == rule);
-        told.copied()
-            .chain(draws.filter_map(move |draw| self.quota(draw)))
+        let told = self.told(rule).copied();
+        told.chain(draws.filter_map(move |draw| self.quota(draw)))
+    }
+
+    /// How many of them say anything.
+    pub(super) fn count(self, rule: usize) -> usize {
+        let speaks = |draw: &&Draw<'_>| match draw.found {
+            _ if draw.rule != rule || draw.fault.is_some() => false,
+            Found::Direct => self.direct(draw).is_some(),
+            Found::Short { .. } => false,
+            Found::Spent { .. } | Found::Alone { .. } | Found::Refused { .. } => true,
+        };
+        self.told(rule).count() + self.draws.iter().filter(speaks).count()
+    }
+
+    /// Whether one of them refuses.
+    fn refuses(self, rule: usize) -> bool {
+        let violates = |quota: &Quota| quota.violated.is_some();
+        let refuses = |draw: &Draw<'_>| match draw.found {
+            _ if draw.rule != rule || draw.fault.is_some() => false,
+            Found::Direct => self.direct(draw).is_some_and(|quota| violates(&quota)),
+            Found::Refused { .. } => true,
+            Found::Spent { .. } | Found::Alone { .. } | Found::Short { .. } => false,
+        };
+        self.told(rule).any(violates) || self.draws.iter().any(refuses)
+    }
+
+    /// What the service said of a rule that asks it for each request.
+    fn told(self, rule: usize) -> impl Iterator<Item = &'a Quota> {
+        let told = self.asked.told.unwrap_or_default().iter();
+        told.filter(move |quota| quota.rule == rule)
+    }
+
+    /// What was granted beside a pot.
+    fn direct(self, draw: &Draw<'_>) -> Option<Quota> {
+        let mut direct = self.asked.direct.iter();
+        direct.find(|direct| direct.pot == draw.pot)?.quota
     }
 
     /// Of those, the ones that a client is told of.
@@ -237,10 +270,7 @@ impl<'a> Said<'a> {
     fn quota(self, draw: &Draw<'_>) -> Option<Quota> {
         match draw.found {
             _ if draw.fault.is_some() => None,
-            Found::Direct => {
-                let mut direct = self.asked.direct.iter();
-                direct.find(|direct| direct.pot == draw.pot)?.quota
-            }
+            Found::Direct => self.direct(draw),
             Found::Short { .. } => None,
             Found::Spent { .. } | Found::Alone { .. } | Found::Refused { .. } => {
                 let now = self.now.monotonic;
@@ -255,7 +285,7 @@ impl<'a> Said<'a> {
                     remaining,
                     reset,
                     violated: wait,
-                    counted,
+                    counted: counted.map(Counted::from),
                 })
             }
         }
@@ -282,8 +312,7 @@ fn refused(
     said: Said<'_>,
     denied: &dyn Fn(&Met) -> Option<Reason>,
 ) -> Option<Decision> {
-    let refuses = |met: &Met| said.of(met.rule).any(|quota| quota.violated.is_some());
-    let effect = |met: &Met| match (refuses(met), denied(met)) {
+    let effect = |met: &Met| match (said.refuses(met.rule), denied(met)) {
         (true, _) => Effect::Refused,
         (false, Some(_)) => Effect::Denied,
         (false, None) => Effect::Passed,

@@ -78,14 +78,14 @@ pub struct Need {
 }
 
 impl Share {
-    /// The same share of what the limiter said that it counts by, if it has said.
+    /// The same share of what the limiter counts by.
     #[must_use]
-    pub fn counted_by(&self, told: Option<Numbers>) -> Self {
-        told.map_or(*self, |numbers| Self {
+    pub const fn counted_by(&self, numbers: Numbers) -> Self {
+        Self {
             limit: numbers.requests,
             period: numbers.per,
             ..*self
-        })
+        }
     }
 
     /// How long a lease should last, for calls that take `rtt`.

@@ -43,8 +43,8 @@ impl Policies {
 
     /// Appends the value of [`POLICY`]; allocates at most once.
     pub(super) fn write_policy(&self, quotas: &[Quota], out: &mut Vec<u8>) {
-        // ";q=" and 10 digits, ";w=" and 8, where the limiter has other numbers.
-        const NUMBERS: usize = 3 + 10 + 3 + 8;
+        // ";q=" and ";w=" with 10 digits each, where the limiter has other numbers.
+        const NUMBERS: usize = 2 * (3 + 10);
         let policies = || {
             quotas
                 .iter()
@@ -57,15 +57,15 @@ impl Policies {
         out.reserve(policies().map(room).sum());
         for (index, (policy, quota)) in policies().enumerate() {
             separate(index, out);
-            let Some(numbers) = quota.counted else {
+            let Some(counted) = quota.counted else {
                 out.extend_from_slice(&policy.item);
                 continue;
             };
             out.extend_from_slice(&policy.name);
             out.extend_from_slice(b";q=");
-            digits::push(out, numbers.requests);
+            digits::push(out, counted.requests);
             out.extend_from_slice(b";w=");
-            digits::push(out, numbers.per.seconds_up());
+            digits::push(out, counted.seconds.get());
         }
     }
 

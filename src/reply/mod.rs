@@ -148,15 +148,15 @@ fn values<'a>(refused: &Refused<'a>, now: Now) -> Option<Values<'a>> {
         .iter()
         .find(|quota| (quota.rule, quota.limit) == (plan_rule, index));
     let reset = until(wait);
-    let counted = quota.and_then(|quota| quota.counted);
-    let numbers = counted.unwrap_or(limit.numbers());
+    let told = quota.and_then(|quota| quota.counted);
+    let counted = told.unwrap_or_else(|| limit.numbers().into());
     Some(Values {
         rule: &rule.name,
         limit_name: &limit.name,
-        limit: numbers.requests,
-        burst: counted.map_or(limit.capacity(), |numbers| numbers.requests),
+        limit: counted.requests,
+        burst: told.map_or(limit.capacity(), |counted| counted.requests),
         remaining: quota.map_or(0, |quota| quota.remaining),
-        window_seconds: numbers.per.seconds_up(),
+        window_seconds: counted.seconds.get().into(),
         retry_after: retry_after(refused.reason),
         reset_seconds: reset.map(Nanos::seconds_up),
         reset_epoch: reset.map(|reset| now.unix.plus(reset).seconds_up()),

@@ -34,7 +34,7 @@ impl XRateLimit {
         Some(Self {
             limit: quota
                 .counted
-                .map_or(limit.capacity(), |numbers| numbers.requests),
+                .map_or(limit.capacity(), |counted| counted.requests),
             remaining: quota.remaining,
             reset,
         })

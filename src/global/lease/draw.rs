@@ -3,9 +3,9 @@
 //! Every pot is looked at first. Only then is anything taken, each by a compare-and-swap; if a later one is lost for
 //! good, what the earlier ones gave is given back.
 
+use super::Leased;
 use super::pot::{Alone, Spend};
 use super::pots::{Loaded, Pots, Stats};
-use super::{Leased, Share};
 use crate::local::store::{Fault, SharedData, Swap};
 use crate::local::transaction::MAX_SWAPS;
 use crate::units::{Instant, Nanos, Now, Numbers};
@@ -123,11 +123,13 @@ impl<'p> Draw<'p> {
     /// says. After the draw if it was made.
     #[must_use]
     pub fn reading(&self, now: Instant) -> (u32, Nanos, Option<Numbers>) {
-        let planned = self.leased.share;
+        let planned = &self.leased.share;
         let Some(Loaded { pot, .. }) = &self.loaded else {
             return (0, planned.period, None);
         };
-        let Share { limit, period, .. } = pot.share(&planned);
+        let counted = pot.counted_otherwise(planned);
+        let limit = counted.map_or(planned.limit, |numbers| numbers.requests);
+        let period = counted.map_or(planned.period, |numbers| numbers.per);
         let left = match self.found {
             Found::Refused { .. } => 0,
             Found::Alone { .. } => pot.remaining_alone(&self.leased.share),
@@ -136,12 +138,7 @@ impl<'p> Draw<'p> {
         let reset = pot
             .window()
             .map_or(period, |window| window.latest.since(now));
-        let differs = (limit, period) != (planned.limit, planned.period);
-        let counted = Numbers {
-            requests: limit,
-            per: period,
-        };
-        (left.min(limit), reset, differs.then_some(counted))
+        (left.min(limit), reset, counted)
     }
 }
 

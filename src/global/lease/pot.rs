@@ -16,9 +16,11 @@ use crate::units::{Instant, Nanos, Now, Numbers};
 mod alone;
 mod answer;
 mod encoding;
+mod told;
 
 pub use alone::Alone;
 pub use encoding::POT_LEN;
+use told::Told;
 
 /// A proxy's part of one limit for one key. Amounts are cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,10 +53,8 @@ pub struct Pot {
     owed: u32,
     /// How fast it is spent.
     rate: Rate,
-    /// What the limiter said last that it counts by, in whatever window.
-    told: Option<Numbers>,
-    /// Whether the limiter grants in this window although nothing is left: it only watches the limit.
-    shadowed: bool,
+    /// What the limiter said last that it counts by, in whatever window; and whether it only watches it, in this one.
+    told: Told,
 }
 
 /// What a request finds.
@@ -160,7 +160,7 @@ impl Pot {
             return Next::Rest;
         }
         // What is only watched has no end.
-        let left = match self.shadowed {
+        let left = match self.told.is_shadowed() {
             true => Some(share.limit),
             false => self.left(),
         };
@@ -256,14 +256,26 @@ impl Pot {
     pub fn remaining(&self) -> Option<u32> {
         let left = self.remaining?.saturating_sub(self.owed);
         // What is granted beyond a limit is nothing that is left of it.
-        let tokens = if self.shadowed { 0 } else { self.tokens };
+        let tokens = match self.told.is_shadowed() {
+            true => 0,
+            false => self.tokens,
+        };
         Some(left.saturating_add(tokens))
     }
 
     /// Its share of what the limiter counts by, of which `planned` is what the plan says.
     #[must_use]
     pub fn share(&self, planned: &Share) -> Share {
-        planned.counted_by(self.told)
+        self.counted_otherwise(planned)
+            .map_or(*planned, |told| planned.counted_by(told))
+    }
+
+    /// What the limiter counts by, where that is not what the plan says.
+    #[must_use]
+    pub fn counted_otherwise(&self, planned: &Share) -> Option<Numbers> {
+        let told = self.told.numbers()?;
+        let differs = told.requests != planned.limit || told.per != planned.period;
+        differs.then_some(told)
     }
 
     /// The window, when it is known.
@@ -355,7 +367,7 @@ impl Pot {
             number: self.number,
             refused_until: self.refused_until,
             rate: self.rate,
-            told: self.told,
+            told: self.told.shadowed(false),
             ..Self::default()
         };
         lapsed

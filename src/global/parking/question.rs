@@ -1,6 +1,6 @@
 //! What the service is asked for a request, and what it says.
 
-use crate::decision::Quota;
+use crate::decision::{Counted, Quota};
 use crate::global::caller::Caller;
 use crate::global::wire::{Descriptor, Told};
 use crate::local::limit::{Algorithm, Limit};
@@ -44,7 +44,7 @@ impl Question {
 pub fn quota(question: &Question, limit: &Limit, told: &Told, now: UnixTime) -> Option<Quota> {
     let counter = told.counter?;
     let numbers = counter.numbers(limit.per);
-    let counted = (numbers != limit.numbers()).then_some(numbers);
+    let counted = (numbers != limit.numbers()).then(|| Counted::from(numbers));
     let end = counter.reset.map(|reset| reset.latest(now, numbers.per));
     let reset = end.map_or(numbers.per, |end| Nanos(end.0.saturating_sub(now.0)));
     let wait = match &limit.algorithm {
@@ -59,7 +59,7 @@ pub fn quota(question: &Question, limit: &Limit, told: &Told, now: UnixTime) -> 
         limit: question.limit,
         remaining: remaining
             .unwrap_or(0)
-            .min(counted.map_or(limit.capacity(), |numbers| numbers.requests)),
+            .min(counted.map_or(limit.capacity(), |counted| counted.requests)),
         reset,
         violated: (!told.granted).then_some(wait),
         counted,
@@ -143,6 +143,6 @@ mod tests {
             requests: 5_000,
             per: month,
         };
-        assert_eq!(passed.counted, Some(gold));
+        assert_eq!(passed.counted, Some(gold.into()));
     }
 }

@@ -37,10 +37,11 @@ fn an_admitted_response_lists_every_limit() {
 #[test]
 fn the_numbers_of_the_limiter_come_before_those_of_the_plan() {
     let mut decision = admitted();
-    decision.quotas[1].counted = Some(Numbers {
+    let monthly = Numbers {
         requests: 5_000,
         per: Nanos(30 * Nanos::DAY.0),
-    });
+    };
+    decision.quotas[1].counted = Some(monthly.into());
     assert_eq!(
         changed(&plan(), &decision, None)[..3],
         [

@@ -63,9 +63,10 @@ impl Pot {
         share.alone(self.left_for_sure()).saturating_sub(self.alone)
     }
 
-    /// What is left at the limiter, if all that is in doubt was debited; `None` when nothing was told.
+    /// What is left at the limiter, if all that is in doubt was debited; `None` when nothing was told, or the limiter only
+    /// watches and grants whatever is left.
     fn left_for_sure(&self) -> Option<u32> {
-        let left = self.remaining?;
+        let left = self.remaining.filter(|_| !self.told.is_shadowed())?;
         let taken = self.doubtful.saturating_add(self.in_flight);
         Some(left.saturating_sub(taken))
     }

@@ -1,6 +1,6 @@
 //! What an answer does to a pot.
 
-use super::Pot;
+use super::{Pot, Told};
 use crate::global::lease::Share;
 use crate::global::lease::debit::{Answer, Debit, Filled};
 use crate::global::lease::span::{Ends, GUARD};
@@ -21,7 +21,7 @@ impl Pot {
         answer: &Answer,
         now: Instant,
     ) -> Filled {
-        let share = &share.counted_by(Some(answer.counted));
+        let share = &share.counted_by(answer.counted);
         self.land(debit);
         // What took that long may be of any window.
         let ended = answer.ends.latest <= now || now.since(debit.sent).0 > share.period.0 / 2;
@@ -148,15 +148,15 @@ impl Pot {
         };
         if is_newest {
             self.told_at = debit.sent;
-            self.told = Some(answer.counted);
+            self.told = Told::new(answer.counted).shadowed(self.told.is_shadowed());
             self.doubtful = 0;
             self.alone = self.owed;
         }
         let may_be_more = answer.granted && answer.shadows;
         if self.remaining != Some(0) || !may_be_more {
-            self.shadowed = false;
+            self.told = self.told.shadowed(false);
         } else if was_used_up && hits > 0 {
-            self.shadowed = true;
+            self.told = self.told.shadowed(true);
         }
         if self.remaining == Some(0) && !may_be_more {
             self.pause(share, self.window.unwrap_or(answer.ends), now);

@@ -9,26 +9,24 @@
 //! 48   u64        end of the oldest call under way
 //! 56   u64        end of the call that asks ahead
 //! 64   u64        begin of the span that the rate is counted in
-//! 72   u64        period that the limiter counts by; 0 when it was not told
+//! 72   u64        what the limiter counts by, and whether it only watches
 //! 80   u32        number of the window
 //! 84   u32 u32    tokens, and how many there were after the last grant
 //! 92   u32        left at the limiter; all ones when nothing was told
 //! 96   u32 u32    under way, in doubt
 //! 104  u32 u32    admitted without the limiter, and what of that it must be told
 //! 112  u32 u32    rate: in this span, in the one before
-//! 120  u32        requests that the limiter counts by
-//! 124  u32        1 where it only watches the limit
 //! ```
 //! All numbers are little-endian; times are nanoseconds on the monotonic clock.
 
-use super::Pot;
+use super::{Pot, Told};
 use crate::global::lease::Rate;
 use crate::global::lease::span::Ends;
 use crate::local::store::checksum;
-use crate::units::{Instant, Nanos, Numbers};
+use crate::units::Instant;
 
 /// Bytes of a pot.
-pub const POT_LEN: usize = 128;
+pub const POT_LEN: usize = 120;
 
 /// What stands for *nothing was told*.
 const UNTOLD: u32 = u32::MAX;
@@ -49,7 +47,7 @@ impl Pot {
             self.in_flight_until.0,
             self.ahead_until.0,
             self.rate.since.0,
-            self.told.map_or(0, |told| told.per.0),
+            self.told.0,
         ];
         let shorts = [
             self.number,
@@ -62,8 +60,6 @@ impl Pot {
             self.owed,
             self.rate.current,
             self.rate.previous,
-            self.told.map_or(0, |told| told.requests),
-            u32::from(self.shadowed),
         ];
         let mut value = [0; POT_LEN];
         let (sum, body) = value.split_at_mut(size_of::<u64>());
@@ -103,7 +99,7 @@ impl Pot {
         let in_flight_until = Instant(long(&mut rest)?);
         let ahead_until = Instant(long(&mut rest)?);
         let since = Instant(long(&mut rest)?);
-        let per = Nanos(long(&mut rest)?);
+        let told = Told(long(&mut rest)?);
         Some(Self {
             window: (latest != 0).then_some(window),
             told_at,
@@ -123,10 +119,7 @@ impl Pot {
                 current: short(&mut rest)?,
                 previous: short(&mut rest)?,
             },
-            told: Some(short(&mut rest)?)
-                .filter(|_| per != Nanos(0))
-                .map(|requests| Numbers { requests, per }),
-            shadowed: short(&mut rest)? != 0,
+            told,
         })
     }
 }

@@ -47,6 +47,8 @@ fn a_limit_that_is_only_watched_is_leased_as_a_whole_one() {
     let leased = granted(&mut pot, 10_011, many, 0);
     assert!((40..=125).contains(&leased), "{leased}");
     assert_eq!(pot.remaining(), Some(0));
+    assert_eq!(Pot::decode(&pot.encode(7), 7), Some(pot));
+    assert_eq!(pot.remaining_alone(&SHARE), 500);
     // Once it refuses it is believed.
     let ask = debit(
         &mut pot,

@@ -67,7 +67,7 @@ pub struct Service {
     /// The most that a call may take, 1 ms to 60 s.
     pub timeout: Nanos,
     /// The most that a request waits for an answer.
-    pub max_wait: Nanos,
+    pub max_wait: MaxWait,
     /// What becomes of a request that gets none.
     pub on_error: OnError,
     /// What values must not be taken for: the keys of all descriptors, where the service joins keys and values by `_`;
@@ -82,6 +82,26 @@ pub struct Service {
     /// First calls for keys of which this proxy holds no lease, a second and worker, 1 to 1,000,000; beyond, `on_error`
     /// holds.
     pub cold_keys_per_second: u32,
+}
+
+/// The most that a request waits for an answer, by the rules that it meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxWait {
+    /// Where leases are taken of all of them.
+    pub lease: Nanos,
+    /// Where one of them asks for each request.
+    pub per_request: Nanos,
+}
+
+impl MaxWait {
+    /// That of a request, by whether one of its rules asks for each request.
+    #[must_use]
+    pub const fn of(self, asks_by_itself: bool) -> Nanos {
+        match asks_by_itself {
+            true => self.per_request,
+            false => self.lease,
+        }
+    }
 }
 
 /// A text that may be a credential, of 1 to 8,192 bytes: no message and no dump shows it.

@@ -16,7 +16,7 @@ use crate::global::wire::{Engine, Mode};
 use crate::local::gcra::Bucket;
 use crate::local::limit::{Algorithm, Limit};
 use crate::local::store::checksum;
-use crate::plan::{Global, KeyPart, KeySource, Rule, Secret, Service};
+use crate::plan::{Global, KeyPart, KeySource, MaxWait, Rule, Secret, Service};
 use crate::units::Nanos;
 
 /// Makes the service of a plan.
@@ -41,7 +41,7 @@ pub(super) fn service(
         authority: authority.unwrap_or_else(|| cluster.clone()),
         cluster,
         timeout: timeout?.0,
-        max_wait: raw.max_wait?.0,
+        max_wait: max_wait(raw.max_wait?, timeout?.0),
         on_error: raw.on_error?,
         max_parked: raw.max_parked?.0,
         joined_keys: Vec::new(),
@@ -52,6 +52,22 @@ pub(super) fn service(
         breaker: breaker?,
         cold_keys_per_second: raw.cold_keys_per_second?.0,
     })
+}
+
+/// Who waits for a lease can be served by the next answer too: it does not wait longer than a request may notice.
+const MAX_WAIT_FOR_LEASE: Nanos = Nanos(20 * Nanos::MILLISECOND.0);
+
+/// How long requests wait. Where nothing is written, those that ask for themselves wait as long as their calls take: they are
+/// to be exact, and each that does not wait is decided without the limiter.
+fn max_wait<const LEAST: u64, const MOST: u64>(
+    written: Option<Span<LEAST, MOST>>,
+    timeout: Nanos,
+) -> MaxWait {
+    let written = written.map(|span| span.0);
+    MaxWait {
+        lease: written.unwrap_or(MAX_WAIT_FOR_LEASE),
+        per_request: written.unwrap_or(timeout),
+    }
 }
 
 /// What `max_open` is when left out, unless `open` is longer.

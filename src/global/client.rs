@@ -58,6 +58,8 @@ pub enum Parks {
 pub struct Turn {
     /// Whether it is a stream's, which was allowed to wait and asks for nothing but itself.
     is_of_stream: bool,
+    /// Whether it asks for a rule that asks for each request.
+    asks_by_itself: bool,
     permit: Option<Permit>,
     /// Whether some who wait can be served as it is, or cannot be served at all.
     is_servable: bool,
@@ -143,6 +145,8 @@ impl Client {
         let now = books.now.monotonic;
         if turn.is_of_stream {
             let asks = self.exchange.prepare_for_stream(service, now);
+            let is_by_itself = |asking: &Asking| asking.question.pot.is_none();
+            turn.asks_by_itself = asks.iter().any(is_by_itself);
             return Some(asks).filter(|asks| !asks.is_empty());
         }
         let permit = turn
@@ -254,7 +258,9 @@ impl Turn {
     #[must_use]
     pub fn timeout(&self, service: &Service) -> Nanos {
         match self.is_of_stream {
-            true => service.timeout.min(service.max_wait),
+            true => service
+                .timeout
+                .min(service.max_wait.of(self.asks_by_itself)),
             false => service.timeout,
         }
     }

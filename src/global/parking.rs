@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 
 use super::caller::Caller;
 use crate::engine::Met;
-use crate::units::{Instant, Nanos};
+use crate::plan::MaxWait;
+use crate::units::Instant;
 
 mod parked;
 mod question;
@@ -157,7 +158,7 @@ impl Parking {
         &mut self,
         batch: &mut Batch,
         now: Instant,
-        max_wait: Nanos,
+        max_wait: MaxWait,
     ) -> Option<Ready> {
         let mut round = self.round.take()?;
         let Some(at) = self.find_ready(&mut round, now, max_wait) else {
@@ -166,7 +167,7 @@ impl Parking {
         };
         let ready = batch.take().then(|| self.parked.remove(at)).flatten();
         let ready = ready.map(|parked| Ready {
-            is_overdue: now.since(parked.since) >= max_wait,
+            is_overdue: Self::is_overdue(&parked, now, max_wait),
             may_wait: !self.gives_up(&parked, now, max_wait) && !parked.has_failed(),
             told: parked.told(),
             direct: [round.claim(&parked), parked.direct()].concat(),
@@ -214,7 +215,7 @@ impl Parking {
     }
 
     /// The place of the next request of a round about which something can be decided.
-    fn find_ready(&self, round: &mut Round, now: Instant, max_wait: Nanos) -> Option<usize> {
+    fn find_ready(&self, round: &mut Round, now: Instant, max_wait: MaxWait) -> Option<usize> {
         let first = self.first_from(round.next);
         for (at, parked) in self.parked.iter().enumerate().skip(first) {
             if parked.ticket >= round.end {
@@ -229,10 +230,15 @@ impl Parking {
     }
 
     /// Whether it waits no longer, whatever is told of it.
-    fn gives_up(&self, parked: &Parked, now: Instant, max_wait: Nanos) -> bool {
-        let is_over = parked.ticket < self.released || now.since(parked.since) >= max_wait;
+    fn gives_up(&self, parked: &Parked, now: Instant, max_wait: MaxWait) -> bool {
+        let is_over = parked.ticket < self.released || Self::is_overdue(parked, now, max_wait);
         // The answer to its own call comes, if only to say that none came.
         is_over && parked.caller == Caller::Root
+    }
+
+    /// Whether it has waited for as long as a request may.
+    fn is_overdue(parked: &Parked, now: Instant, max_wait: MaxWait) -> bool {
+        now.since(parked.since) >= max_wait.of(parked.asks_by_itself())
     }
 
     /// The place of the first request with this ticket or a later one.

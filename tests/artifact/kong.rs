@@ -39,7 +39,7 @@ fn a_request_asks_for_itself_and_waits_no_longer_than_it_may() {
     check_trace("kong-park", &scene.worker.take_trace());
     assert_eq!(
         calls(&scene),
-        [(Some(streams[0]), 20), (Some(streams[1]), 20)]
+        [(Some(streams[0]), 250), (Some(streams[1]), 250)]
     );
     for (call, answer) in scene.calls().into_iter().zip([Some(41), None]) {
         scene.worker.answer(call, told(&[answer]));

@@ -15,8 +15,8 @@ pub const LEASED: &str = r#"{"limiter": {"engine": "envoy_ratelimit", "cluster":
     "rules": [{"name": "per-client", "key": ["client_ip"], "global": {},
     "limits": [{"requests": 10000, "per": "1m"}]}], "response": {"headers": []}}"#;
 
-/// The longest that a request of [`PER_REQUEST`] waits, in nanoseconds: `max_wait` of 20 ms, and a tick.
-pub const MAX_WAIT: u64 = 30_000_000;
+/// The longest that a request of [`PER_REQUEST`] waits, in nanoseconds: its `timeout` of 250 ms, and a tick.
+pub const MAX_WAIT: u64 = 260_000_000;
 
 /// [`PER_REQUEST`] with this `on_error`.
 pub fn on_error(action: &str) -> String {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir::global::breaker::Terms;
 use weir::local::limit::Algorithm;
-use weir::plan::{Global, OnError, Plan, Rule};
+use weir::plan::{Global, MaxWait, OnError, Plan, Rule};
 use weir::units::Nanos;
 
 use super::read;
@@ -37,7 +37,11 @@ fn a_limiter_has_these_defaults() {
         ("quotas", "quotas")
     );
     assert_eq!(service.timeout, Nanos(250 * Nanos::MILLISECOND.0));
-    assert_eq!(service.max_wait, Nanos(20_000_000));
+    let expected = MaxWait {
+        lease: Nanos(20_000_000),
+        per_request: service.timeout,
+    };
+    assert_eq!(service.max_wait, expected);
     assert_eq!(service.on_error, OnError::Local);
     assert_eq!(service.max_parked, 1_024);
     assert!(service.headers.is_empty());

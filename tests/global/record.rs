@@ -8,7 +8,7 @@ use weir::global::lease::pots::Stats;
 use weir::global::wire::Engine;
 use weir::limiter::Answer;
 
-use crate::course::{Course, LEASED, MAX_WAIT};
+use crate::course::{Course, LEASED, MAX_WAIT, TIMEOUT};
 use crate::limiter::Counted;
 use crate::root::WATCHING;
 
@@ -123,7 +123,8 @@ impl Record {
 
     /// Whatever a course is, this holds.
     pub fn holds(&self, course: &Course) -> Result<(), String> {
-        let longest = MAX_WAIT + WATCHING;
+        let max_wait = if course.each { TIMEOUT } else { MAX_WAIT };
+        let longest = max_wait + WATCHING;
         // Where windows begin with their first hit, what a proxy calls one while it is alone may cross an edge.
         let is_aligned = course.engine == Engine::EnvoyRatelimit;
         let crossed = if is_aligned { 1 } else { 2 };

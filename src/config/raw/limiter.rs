@@ -23,8 +23,9 @@ object! {
         required proxies: OrEnv<Integer<u32, 1, 10_000>>,
         /// How long a call may take, 1ms to 60s.
         default timeout: Span<1, 60_000> = Span(Nanos(250 * Nanos::MILLISECOND.0)),
-        /// How long a request waits for calls, 1ms to 60s.
-        default max_wait: Span<1, 60_000> = Span(Nanos(20 * Nanos::MILLISECOND.0)),
+        /// How long a request waits for calls, 1ms to 60s. Where it is left out: 20ms, or `timeout` where a rule asks for
+        /// each request.
+        optional max_wait: Span<1, 60_000>,
         /// What becomes of a request about which the service does not say.
         default on_error: OnError = OnError::Local,
         /// How many requests of a worker may wait at once.

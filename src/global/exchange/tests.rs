@@ -8,10 +8,15 @@ use crate::global::parking::Batch;
 use crate::global::wire::{Counter, Descriptor, Reset};
 use crate::local::store::Dialect;
 use crate::local::store::memory::Memory;
-use crate::plan::Plan;
+use crate::plan::{MaxWait, Plan};
 use crate::units::{Now, UnixTime};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const A_SECOND: MaxWait = MaxWait {
+    lease: Nanos::SECOND,
+    per_request: Nanos::SECOND,
+};
 
 const POT: u64 = 0x1234_5678_9abc_def0;
 
@@ -107,7 +112,7 @@ impl World {
         let mut ready = Vec::new();
         let (parking, now) = (&mut self.exchange.parking, self.now.monotonic);
         parking.look();
-        while let Some(next) = parking.next_ready(&mut Batch::default(), now, Nanos::SECOND) {
+        while let Some(next) = parking.next_ready(&mut Batch::default(), now, A_SECOND) {
             ready.push((next.parked.stream, next.asked().may_wait));
         }
         ready
@@ -298,7 +303,7 @@ fn a_service_without_such_a_limit_lets_pass_who_waits_and_leases_nothing() {
     assert_eq!(heard.unmatched, [leased()]);
     let parking = &mut world.exchange.parking;
     let ready = parking
-        .next_ready(&mut Batch::default(), world.now.monotonic, Nanos::SECOND)
+        .next_ready(&mut Batch::default(), world.now.monotonic, A_SECOND)
         .unwrap();
     let direct = Direct {
         pot: POT,

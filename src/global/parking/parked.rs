@@ -49,6 +49,12 @@ impl Ready {
 }
 
 impl Parked {
+    /// Whether a rule asks for each request.
+    pub(super) fn asks_by_itself(&self) -> bool {
+        let mut questions = self.questions.iter();
+        questions.any(|(question, _)| question.pot.is_none())
+    }
+
     /// The pots that are to serve it.
     pub(super) fn pots(&self) -> impl Iterator<Item = u64> {
         self.served_by_pots().map(|(pot, _)| pot)

@@ -3,11 +3,17 @@ use crate::decision::Quota;
 use crate::engine::Direct;
 use crate::engine::MetKey;
 use crate::global::wire::Descriptor;
-use crate::units::Wait;
+use crate::units::{Nanos, Wait};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const MAX_WAIT: Nanos = Nanos(10);
+
+/// The same for all, but that a request which asks for itself waits for twice as long.
+const WAITS: MaxWait = MaxWait {
+    lease: MAX_WAIT,
+    per_request: Nanos(2 * MAX_WAIT.0),
+};
 
 fn question(limit: usize, pot: Option<u64>) -> Question {
     Question {
@@ -41,7 +47,7 @@ fn quota(remaining: u32) -> Quota {
 
 /// The next request of the look under way, however many were settled.
 fn next(parking: &mut Parking, at: u64) -> Option<Ready> {
-    parking.next_ready(&mut Batch::default(), Instant(at), MAX_WAIT)
+    parking.next_ready(&mut Batch::default(), Instant(at), WAITS)
 }
 
 /// The streams that can be decided about at some time, and what each was told and may.
@@ -114,9 +120,9 @@ fn nobody_waits_for_what_has_failed_or_for_too_long() {
         ready(&mut parking, 11),
         [(1, None, false), (4, None, false)]
     );
-    assert_eq!(ready(&mut parking, 12), [(2, None, false)]);
+    assert_eq!(ready(&mut parking, 22), [(2, None, false)]);
     parking.release();
-    let last = next(&mut parking, 12).unwrap();
+    let last = next(&mut parking, 22).unwrap();
     assert!(!last.is_overdue && !last.asked().may_wait);
     // What is told of who has gone is nobody's.
     park(&mut parking, 5, &[None], 12);
@@ -236,7 +242,7 @@ fn batches(parking: &mut Parking, at: u64) -> Vec<Vec<u32>> {
     let mut all = Vec::new();
     while parking.is_looking() {
         let (mut batch, mut streams) = (Batch::default(), Vec::new());
-        while let Some(ready) = parking.next_ready(&mut batch, Instant(at), MAX_WAIT) {
+        while let Some(ready) = parking.next_ready(&mut batch, Instant(at), WAITS) {
             streams.push(ready.parked.stream);
         }
         all.push(streams);
@@ -267,10 +273,7 @@ fn who_leaves_or_comes_between_two_callbacks_makes_nobody_forgotten() {
     let mut parking = crowd(0..200);
     parking.release();
     let mut batch = Batch::default();
-    while parking
-        .next_ready(&mut batch, Instant(0), MAX_WAIT)
-        .is_some()
-    {}
+    while parking.next_ready(&mut batch, Instant(0), WAITS).is_some() {}
     for gone in [70, 64, 199] {
         parking.leave(gone);
     }
@@ -296,13 +299,11 @@ fn a_look_that_begins_again_keeps_what_was_granted_and_serves_the_first_first() 
     parking.grant(Grant { direct, left: 80 });
     let mut batch = Batch::default();
     // The first one needs more than it is granted: it waits on, and takes no place of the batch.
-    let first = parking
-        .next_ready(&mut batch, Instant(0), MAX_WAIT)
-        .unwrap();
+    let first = parking.next_ready(&mut batch, Instant(0), WAITS).unwrap();
     parking.wait_on(&mut batch, first);
     parking.look();
     let mut streams = Vec::new();
-    while let Some(ready) = parking.next_ready(&mut batch, Instant(0), MAX_WAIT) {
+    while let Some(ready) = parking.next_ready(&mut batch, Instant(0), WAITS) {
         assert_eq!(ready.asked().direct.len(), 1);
         streams.push(ready.parked.stream);
     }
@@ -326,4 +327,25 @@ fn grants_are_bounded_and_what_has_no_room_lapses() {
     assert_eq!(parking.take_lapsed(), 1_000 - 256);
     assert!(next(&mut parking, 0).is_none());
     assert_eq!(parking.take_lapsed(), 256);
+}
+
+#[test]
+fn who_asks_for_itself_waits_longer_than_who_waits_for_a_lease() {
+    let mut parking = Parking::new(Caller::Root);
+    park(&mut parking, 1, &[Some(7)], 0);
+    park(&mut parking, 2, &[Some(7), None], 0);
+    let mut overdue = |at| {
+        let mut streams = Vec::new();
+        parking.look();
+        while let Some(ready) = next(&mut parking, at) {
+            match ready.is_overdue {
+                true => streams.push(ready.parked.stream),
+                false => parking.wait_on(&mut Batch::default(), ready),
+            }
+        }
+        streams
+    };
+    assert_eq!(overdue(MAX_WAIT.0 - 1), [0; 0]);
+    assert_eq!(overdue(2 * MAX_WAIT.0 - 1), [1]);
+    assert_eq!(overdue(2 * MAX_WAIT.0), [2]);
 }

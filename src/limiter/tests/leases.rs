@@ -57,7 +57,8 @@ impl World {
         };
         let _ = exchange.answered(1, Ok(vec![Ok(told)]), &mut books);
         let (parking, batch) = (&mut exchange.parking, &mut Batch::default());
-        let ready = parking.next_ready(batch, NOW.monotonic, MINUTE)?;
+        let max_wait = plan.service.as_ref()?.max_wait;
+        let ready = parking.next_ready(batch, NOW.monotonic, max_wait)?;
         ready.asked().direct.first().copied()
     }
 }

@@ -65,6 +65,7 @@ fn documented_documents_are_accepted() {
         "docs/migrating.md",
         "docs/keys.md",
         "docs/responses.md",
+        "docs/engines.md",
         "docs/shared-limits.md",
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);

@@ -35,6 +35,7 @@ const ONLY_THE_PARSER: &[&str] = &[
     "global-gubernator-limits",
     "global-limitador-limits",
     "global-limitador-names",
+    "global-limitador-subset",
     "global-without-limiter",
     "limit-burst-window",
     "limit-calendar",

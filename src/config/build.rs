@@ -5,6 +5,7 @@ use super::error::Path;
 use super::json::quote;
 use super::names::Names;
 use super::raw::{self, AddressFrom, Limits};
+use super::subsets::Subsets;
 use super::{global, key, limits, pattern, response};
 use crate::global::wire::Engine;
 use crate::plan::{AddressSource, ClientIp, Log, Match, Plan, Rule};
@@ -68,6 +69,10 @@ fn rules(
     let mut names = Names::default();
     let mut policies = Names::default();
     let mut descriptors = Names::default();
+    let mut subsets = Subsets::default();
+    let is_by_subsets = service
+        .flatten()
+        .is_some_and(global::Known::matches_subsets);
     raw.build(|index, raw| {
         let path = path.item(index);
         let name = raw.name.clone();
@@ -98,6 +103,11 @@ fn rules(
                  name a part otherwise by \"as\", or add one such as {{\"constant\": {}}}",
                 quote(&rule.name)
             );
+            return reader.refuse(&path.member("key"), &message);
+        }
+        if let Some(rule) = rule.as_ref().filter(|_| is_by_subsets)
+            && let Some(message) = subsets.refusal(rule, index)
+        {
             return reader.refuse(&path.member("key"), &message);
         }
         rule

@@ -131,6 +131,11 @@ impl Known {
         }
     }
 
+    /// Whether it counts a request for a limit that names some of its entries.
+    pub fn matches_subsets(self) -> bool {
+        self.engine.is_some_and(Engine::matches_subsets)
+    }
+
     /// What keeps the limits of a rule, as far as it is known.
     pub fn keeps(self, rule: &raw::Global) -> Option<(Engine, Mode)> {
         self.engine.zip(rule.mode)

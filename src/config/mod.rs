@@ -25,6 +25,7 @@ mod raw;
 mod response;
 #[cfg(feature = "cli")]
 pub mod schema;
+mod subsets;
 mod value;
 
 pub use error::{Errors, MAX_ERRORS};

@@ -203,6 +203,12 @@ impl Engine {
         }
     }
 
+    /// Whether a limit of a descriptor also counts requests that have more entries.
+    #[must_use]
+    pub const fn matches_subsets(self) -> bool {
+        matches!(self, Self::Limitador)
+    }
+
     /// Whether a descriptor may have several entries of one key.
     #[must_use]
     pub const fn takes_repeated_keys(self) -> bool {

@@ -11,7 +11,8 @@
 //! is known of a request · [`select`] which rules it meets · [`key`] what it is counted by · [`decision`] what was
 //! decided · [`engine`] how · [`global`] who waits for the service, and what it is asked · [`pairs`] fields as the host
 //! takes them · [`reply`] what the client sees · [`refusals`] what need not be decided again · [`limiter`] all of it ·
-//! [`metrics`] what is counted · [`log`] what the operator reads · `host` the proxy.
+//! [`metrics`] what is counted · [`log`] what the operator reads · [`numbers`] how the proxy writes what it is asked ·
+//! `host` the proxy.
 
 #![cfg_attr(not(test), deny(clippy::too_many_lines))]
 
@@ -26,6 +27,7 @@ pub mod limiter;
 pub mod local;
 pub mod log;
 pub mod metrics;
+pub mod numbers;
 pub mod pairs;
 pub mod path;
 pub mod plan;

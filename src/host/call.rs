@@ -4,6 +4,8 @@
 //! four thousand: that is why the names tell them apart (`read_*` returns data).
 
 use super::abi;
+use crate::numbers::{BAD_ARGUMENT, CAS_MISMATCH, NOT_FOUND, OK, REQUEST_STREAM};
+pub use crate::numbers::{Buffer, Kind, Level, Map};
 use crate::units::Nanos;
 
 /// What a host answers when it does not do as asked.
@@ -34,11 +36,6 @@ impl HostError {
 /// Outcome of one hostcall.
 pub type Outcome<T> = Result<T, HostError>;
 
-const OK: i32 = 0;
-const NOT_FOUND: i32 = 1;
-const BAD_ARGUMENT: i32 = 2;
-const CAS_MISMATCH: i32 = 8;
-
 fn check(status: i32) -> Outcome<()> {
     match status {
         OK => Ok(()),
@@ -49,35 +46,11 @@ fn check(status: i32) -> Outcome<()> {
     }
 }
 
-/// Level of a line in the proxy's log.
-#[derive(Clone, Copy, Debug)]
-#[repr(u32)]
-pub enum Level {
-    /// What an operator may want to see: refusals.
-    Info = 2,
-    /// What needs no action at once: faults that were survived.
-    Warn = 3,
-    /// What was refused for good: a bad configuration.
-    Error = 4,
-}
-
 /// Whether a map of so many fields can be read. Kong's host takes the first hundred with four of its own among them, asks
 /// for a block as if it were one, and writes the others beyond its end.
 pub const fn is_readable(fields: usize) -> bool {
     const MOST: usize = 96;
     !cfg!(feature = "kong") || fields <= MOST
-}
-
-/// Which header map.
-#[derive(Clone, Copy, Debug)]
-#[repr(u32)]
-pub enum Map {
-    /// Headers of the request; gone once the request phase has ended.
-    Request = 0,
-    /// Headers of the response, also of our own replies.
-    Response = 2,
-    /// Headers of the answer to a call of ours; empty once its callback has returned.
-    Answer = 6,
 }
 
 /// A clock of the host.
@@ -88,18 +61,6 @@ pub enum Clock {
     Realtime = 0,
     /// Time since a zero that all VMs of the proxy share.
     Monotonic = 1,
-}
-
-/// Kind of a metric.
-#[derive(Clone, Copy, Debug)]
-#[repr(u32)]
-pub enum Kind {
-    /// Only grows.
-    Counter = 0,
-    /// May be set to any value.
-    Gauge = 1,
-    /// Of recorded values.
-    Histogram = 2,
 }
 
 /// Memory that the host asked us for and filled.
@@ -145,16 +106,6 @@ pub fn log(level: Level, line: &str) {
 pub fn set_tick_period(period_ms: u32) -> Outcome<()> {
     // SAFETY: no pointers.
     check(unsafe { abi::proxy_set_tick_period_milliseconds(period_ms) })
-}
-
-/// Which buffer.
-#[derive(Clone, Copy, Debug)]
-#[repr(u32)]
-pub enum Buffer {
-    /// Body of the answer to a call of ours; only while its callback runs.
-    Answer = 4,
-    /// The configuration of the plugin whose `on_configure` is running.
-    PluginConfiguration = 7,
 }
 
 /// The first `len` bytes of a buffer.
@@ -323,9 +274,8 @@ pub fn set_effective_context(context: u32) -> Outcome<()> {
 
 /// Lets the request of the effective context go on.
 pub fn continue_request() -> Outcome<()> {
-    const REQUEST: u32 = 0;
     // SAFETY: no pointers.
-    check(unsafe { abi::proxy_continue_stream(REQUEST) })
+    check(unsafe { abi::proxy_continue_stream(REQUEST_STREAM) })
 }
 
 /// A queue whose messages wake the context that registered it, by `on_queue_ready`.

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use super::notes::Notes;
 use super::plugin::Plugin;
 use super::root::{self, Resumed, Root, Settlement, Verdict};
+use crate::numbers::{CONTINUE, PAUSE};
 use crate::refusals::Refusals;
 use crate::reply::headers::ResponseHeaders;
 
@@ -98,9 +99,6 @@ fn with_vm<T>(otherwise: T, act: impl FnOnce(&mut Vm) -> T) -> T {
         Err(_) => otherwise,
     }
 }
-
-const CONTINUE: u32 = 0;
-const PAUSE: u32 = 1;
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}

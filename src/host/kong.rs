@@ -3,7 +3,8 @@
 //!
 //! Envoy calls what a module has, and each costs it thousands of instructions a request: its module has none of them.
 
-const CONTINUE: u32 = 0;
+use crate::numbers::CONTINUE;
+
 const DONE: u32 = 1;
 
 #[unsafe(no_mangle)]

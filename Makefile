@@ -242,7 +242,7 @@ test: ratelimit check dist skopeo umoci envoy-newest envoy-oldest \
   $(WASM_BINDGEN_RUNNER) $(TOOLS)/bin/docker-registry
 	$(call debian,curl,curl)
 	$(call say,the core as 32-bit wasm in Node)
-	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(WASM_BINDGEN_RUNNER) cargo test --locked --lib --target wasm32-unknown-unknown
+	@cargo wasm-test
 	@# Thousands of connections at once are thousands of files, in the tests and in each Envoy.
 	$(call say,the configuration$(comma) the replies$(comma) the proofs$(comma) what ships$(comma) real Envoys)
 	@ulimit -Sn 16384; WEIR_CORE="$$($(core_tests))" cargo test --locked --tests --features cli

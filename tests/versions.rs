@@ -44,8 +44,15 @@ fn tools_are_those_that_are_installed() {
         let version = makefile.lines().find_map(|line| line.strip_prefix(&name));
         format!("{tool}-{}", version.unwrap())
     });
+    let locked = fs::read_to_string(Path::new(HERE).join("Cargo.lock")).unwrap();
+    let (_, behind) = locked
+        .split_once("name = \"wasm-bindgen\"\nversion = \"")
+        .unwrap();
+    let (version, _) = behind.split_once('"').unwrap();
+    let installed = [&installed[..], &[format!("wasm-bindgen-{version}")]].concat();
     let named = tags_behind(".tools/");
     assert!(named.len() > 4, "{named:?}");
+    assert!(named.iter().any(|(file, _)| file == ".cargo/config.toml"));
     for (file, folder) in named {
         assert!(installed.contains(&folder), "{file}: .tools/{folder}");
     }
@@ -65,10 +72,13 @@ fn pages_name_the_tested_envoys() {
     }
 }
 
-/// What stands behind this text in documents, examples and the Makefile's help, each with its file.
+/// What stands behind this text in documents, examples, the Makefile's help and the settings of cargo, each with its
+/// file.
 fn tags_behind(text: &str) -> Vec<(String, String)> {
     let listed = Command::new("git")
-        .args(["ls-files", "*.md", "examples", "envoy", "Makefile"])
+        .args([
+            "ls-files", "*.md", "examples", "envoy", "Makefile", ".cargo",
+        ])
         .current_dir(HERE)
         .output()
         .unwrap();

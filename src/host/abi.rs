@@ -100,5 +100,4 @@ unsafe extern "C" {
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
     pub fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> i32;
-    pub fn random_get(buffer: *mut u8, buffer_len: usize) -> i32;
 }

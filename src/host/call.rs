@@ -333,6 +333,7 @@ pub fn clock(clock: Clock) -> Outcome<u64> {
 
 /// Random bytes of the host.
 pub fn random(bytes: &mut [u8]) -> Outcome<()> {
-    // SAFETY: pointer and length of one live, writable slice.
-    check(unsafe { abi::random_get(bytes.as_mut_ptr(), bytes.len()) })
+    // What WASI does not list as an error has no number.
+    let status = |error: getrandom::Error| error.raw_os_error().unwrap_or(-1);
+    getrandom::fill(bytes).map_err(|error| HostError::Status(status(error)))
 }

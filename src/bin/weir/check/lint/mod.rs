@@ -2,9 +2,11 @@
 
 mod addresses;
 mod chain;
+mod cost;
 mod cover;
 mod keys;
 mod limiter;
+mod live;
 mod patterns;
 mod routes;
 mod variables;
@@ -34,6 +36,7 @@ pub fn warnings(plan: &Plan, here: Here<'_>, plugin: &Plugin<'_>, said: &mut Vec
     limiter::warnings(of, said);
     windows::warnings(of, said);
     patterns::warnings(here, said);
+    cost::warnings(of, said);
     variables::warnings(here, &plugin.environment, said);
     addresses::warnings(of, said);
     chain::warnings(of, said);

@@ -23,7 +23,7 @@ struct Budget {
 const BUDGETS: [Budget; 8] = [
     Budget {
         case: "no rule matches",
-        fuel: 5_600,
+        fuel: 5_700,
         blocks: 1,
         run: no_rule_matches,
     },

@@ -166,11 +166,11 @@ impl Bucket {
         (adopted, u32::try_from(beyond.min(room)).unwrap_or(u32::MAX))
     }
 
-    /// Time in which one is back, rounded up.
+    /// Time in which so much is back, rounded up.
     #[must_use]
-    pub fn refills_one(&self) -> Nanos {
-        let one = self.later(FullAt::default(), 1);
-        Nanos(one.instant.0.saturating_add(u64::from(one.rest > 0)))
+    pub fn refills(&self, cost: u32) -> Nanos {
+        let back = self.later(FullAt::default(), cost);
+        Nanos(back.instant.0.saturating_add(u64::from(back.rest > 0)))
     }
 
     /// `state` when `cost` more is missing: moved by as many steps of P/L, at most [`MAX_FILL`] in all.

@@ -46,11 +46,15 @@ pub fn quota(question: &Question, limit: &Limit, told: &Told, now: UnixTime) -> 
     let numbers = counter.numbers(limit.per);
     let counted = (numbers != limit.numbers()).then(|| Counted::from(numbers));
     let end = counter.reset.map(|reset| reset.latest(now, numbers.per));
-    let reset = end.map_or(numbers.per, |end| Nanos(end.0.saturating_sub(now.0)));
-    let wait = match &limit.algorithm {
-        // Who is refused one lacks less than one; the service says when the bucket is full.
-        Algorithm::TokenBucket(bucket) => reset.min(bucket.refills_one()),
-        Algorithm::Closed | Algorithm::Window(_) => reset,
+    let end = end.map_or(numbers.per, |end| Nanos(end.0.saturating_sub(now.0)));
+    let (reset, wait) = match (&limit.algorithm, counter.remaining) {
+        // Gubernator tells when `requests` would be there, and the bucket holds `burst`. Who is refused one lacks less
+        // than one.
+        (Algorithm::TokenBucket(bucket), Some(left)) => {
+            let missing = bucket.capacity().get().saturating_sub(left);
+            (bucket.refills(missing), bucket.refills(1))
+        }
+        _ => (end, end),
     };
     let wait = Wait::After(wait.max(Nanos(1)));
     let remaining = counter.remaining.filter(|_| told.granted);
@@ -85,8 +89,8 @@ mod tests {
             per: Nanos(10 * Nanos::SECOND.0),
             algorithm,
         };
-        let ten = NonZeroU32::new(10).unwrap();
-        let bucket = Bucket::new(ten, Nanos(10 * Nanos::SECOND.0), ten).unwrap();
+        let number = |number| NonZeroU32::new(number).unwrap();
+        let bucket = Bucket::new(number(10), Nanos(10 * Nanos::SECOND.0), number(40)).unwrap();
         let now = UnixTime(Nanos::DAY.0);
         let told = Told {
             granted: false,
@@ -106,8 +110,20 @@ mod tests {
         let limit = limit(Algorithm::TokenBucket(bucket));
         let quota = quota(&question, &limit, &told, now).unwrap();
         assert_eq!(quota.violated, Some(Wait::After(Nanos::SECOND)));
-        assert_eq!(quota.reset, Nanos(10 * Nanos::SECOND.0));
+        assert_eq!(quota.reset, Nanos(40 * Nanos::SECOND.0));
         assert_eq!(quota.counted, None);
+        let mut granted = told;
+        granted.granted = true;
+        granted.counter = granted.counter.map(|counter| Counter {
+            remaining: Some(37),
+            reset: Some(Reset::At(UnixTime(0))),
+            ..counter
+        });
+        let quota = super::quota(&question, &limit, &granted, now).unwrap();
+        assert_eq!(
+            (quota.remaining, quota.reset),
+            (37, Nanos(3 * Nanos::SECOND.0))
+        );
     }
 
     #[test]

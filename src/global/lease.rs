@@ -64,7 +64,7 @@ impl Leased {
 }
 
 /// What a lease is wanted for. All but the time is cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Need {
     /// Expected until the answer to the next debit but one.
     pub expected: u32,

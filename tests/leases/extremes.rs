@@ -119,7 +119,7 @@ impl Any {
         let left = self.pot.remaining();
         let left = left.map(|left| left.saturating_sub(self.pot.tokens()));
         if let Next::Debit(debit) = self.pot.next(&self.share, now, waiting, way) {
-            assert!(debit.tokens > 0);
+            assert!(debit.hits() > 0);
             // Where nothing is left the limiter may only watch.
             assert!(
                 left.is_none_or(|left| left == 0 || debit.tokens <= left),

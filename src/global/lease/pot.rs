@@ -159,11 +159,16 @@ impl Pot {
         if least > 0 && self.refusal(now, least).is_some() {
             return Next::Rest;
         }
-        // What is only watched has no end.
-        let left = match self.told.is_shadowed() {
-            true => Some(share.limit),
-            false => self.left(),
-        };
+        if least > 0
+            && let Some(owed) = self.debt_beyond()
+        {
+            let none = Need::default();
+            return match self.in_flight {
+                0 => Next::Debit(self.debit(now, 0, owed, none, way)),
+                _ => Next::Wait,
+            };
+        }
+        let left = self.left(share);
         // A debit of one that does not fit burns nothing.
         if least > 1 && left.is_some_and(|left| least > left) {
             return Next::Wait;
@@ -192,7 +197,7 @@ impl Pot {
         if tokens == 0 {
             return Next::Rest;
         }
-        Next::Debit(self.debit(now, tokens, need, way))
+        Next::Debit(self.debit(now, tokens, self.owed, need, way))
     }
 
     /// A debit failed.
@@ -286,10 +291,11 @@ impl Pot {
 }
 
 impl Pot {
-    fn debit(&mut self, now: Instant, tokens: u32, need: Need, way: Way) -> Debit {
+    fn debit(&mut self, now: Instant, tokens: u32, owed: u32, need: Need, way: Way) -> Debit {
+        self.owed = self.owed.saturating_sub(owed);
         let debit = Debit {
             tokens,
-            owed: std::mem::take(&mut self.owed),
+            owed,
             waiting: need.waiting,
             ahead: need.expected > 0,
             window: self.number,
@@ -324,7 +330,11 @@ impl Pot {
     }
 
     /// What can still be asked for; `None` when nothing was told.
-    fn left(&self) -> Option<u32> {
+    fn left(&self, share: &Share) -> Option<u32> {
+        if self.told.is_shadowed() {
+            // What is only watched has no end.
+            return Some(share.limit);
+        }
         let taken = self.owed.saturating_add(self.in_flight);
         self.remaining.map(|left| left.saturating_sub(taken))
     }
@@ -337,10 +347,16 @@ impl Pot {
         }
         let lacking = cost.saturating_sub(self.tokens);
         // Where it is to be refused at nothing, the limiter has said so.
-        let left = self.remaining.filter(|left| *left > 0)?;
-        let left = left.saturating_sub(self.owed);
+        let left = self.remaining.filter(|left| *left > self.owed)?;
         let window = self.window?;
-        (lacking > left).then_some(window.latest)
+        (lacking > left - self.owed).then_some(window.latest)
+    }
+
+    /// What is to be told of what was admitted without the limiter, where it has not more left than that: first as much
+    /// as fits. An engine that charges nothing of what does not fit would otherwise never hear of it.
+    fn debt_beyond(&self) -> Option<u32> {
+        let left = self.remaining.filter(|left| *left > 0)?;
+        (self.owed >= left && !self.told.is_shadowed()).then_some(left)
     }
 
     fn is_low(&self, now: Instant) -> bool {

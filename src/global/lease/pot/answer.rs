@@ -137,7 +137,8 @@ impl Pot {
                 let before = self.remaining.unwrap_or(share.limit);
                 before.saturating_sub(hits)
             }
-            // All that is known: there was less.
+            // All that is known: there was less. Nobody waits for a debt by itself, so it is told in halves.
+            None if debit.tokens == 0 => hits / 2,
             None => hits.saturating_sub(1),
         };
         let was_used_up = self.remaining == Some(0) && self.refused_until <= now;

@@ -58,3 +58,34 @@ fn a_proxy_alone_opens_windows_of_its_own() {
     assert_eq!(pot.remaining(), Some(400 + report.tokens));
     assert_eq!(pot.owed, 0);
 }
+
+/// What an engine that charges nothing of what does not fit says to a debit.
+fn all_or_nothing(left: &mut u32, debit: &Debit, millis: u64, tells: bool) -> Answer {
+    let granted = debit.hits() <= *left;
+    *left -= if granted { debit.hits() } else { 0 };
+    Answer {
+        burns: false,
+        shadows: false,
+        remaining: (granted || tells).then_some(*left),
+        ..answer(debit, millis, granted, 0)
+    }
+}
+
+#[test]
+fn a_debt_that_does_not_fit_is_told_as_far_as_it_does() {
+    for (tells, most_calls) in [(true, 2), (false, 20)] {
+        let mut pot = filled(0);
+        assert_eq!(alone(&mut pot, 10_100), 400);
+        // Others have taken most of the 800 meanwhile.
+        let (mut left, mut calls) = (137, 0);
+        let mut millis = 12_000;
+        while let Next::Debit(debit) = pot.next(&SHARE, now(millis), ONE, WAY) {
+            let told = all_or_nothing(&mut left, &debit, millis + 1, tells);
+            let _ = pot.fill(&SHARE, &debit, &told, at(millis + 1));
+            (calls, millis) = (calls + 1, millis + 1);
+        }
+        assert_eq!(left, 0);
+        assert!(calls <= most_calls, "{calls}");
+        assert!(matches!(pot.spend(at(millis), 1), Spend::Refused { .. }));
+    }
+}

@@ -1,6 +1,8 @@
 //! What the proxy's log gets: one line of JSON for a refusal, at most so many a second, and one line a minute for each
 //! kind of fault.
 
+use std::fmt;
+
 use crate::config::json::shortened;
 use crate::decision::{Decision, Reason};
 use crate::global::breaker::{Change, Reason as Opening};
@@ -48,16 +50,30 @@ impl RefusalLines {
     }
 }
 
+/// The line about a refusal. It is formatted where it is written.
+#[derive(Debug)]
+pub struct RefusalLine<'a> {
+    event: &'static str,
+    rule: &'a str,
+    limit: Option<&'a str>,
+    /// The key, where lines show it as it was sent.
+    plain: Option<String>,
+    /// The key, where lines show its fingerprint.
+    fingerprint: Option<u64>,
+    retry_after: Option<u64>,
+    suppressed: u64,
+}
+
 /// The line about a refusal; `None` where `decision` admits.
 ///
 /// `plain_key` is read only where the plan shows keys as they were sent.
 #[must_use]
-pub fn refusal_line(
-    plan: &Plan,
+pub fn refusal_line<'a>(
+    plan: &'a Plan,
     decision: &Decision,
     plain_key: Option<&str>,
     suppressed: u64,
-) -> Option<String> {
+) -> Option<RefusalLine<'a>> {
     let refusal = decision.refusal?;
     let rule = plan.rules.get(refusal.rule)?;
     let (event, limit) = match refusal.reason {
@@ -66,10 +82,6 @@ pub fn refusal_line(
         Reason::MissingKey => ("missing_key", None),
         Reason::Unavailable => ("unavailable", None),
     };
-    let mut line = format!(r#"{{"event":"{event}","rule":"{}""#, rule.name);
-    if let Some(limit) = limit {
-        line.push_str(&format!(r#","limit":"{}""#, limit.name));
-    }
     let fingerprint = || {
         let outcome = decision
             .rules
@@ -77,20 +89,41 @@ pub fn refusal_line(
             .find(|outcome| outcome.rule == refusal.rule);
         outcome?.fingerprint
     };
-    let key = match plan.log.keys {
-        LogKeys::Hashed => fingerprint().map(|fingerprint| format!(r#""{fingerprint:016x}""#)),
-        LogKeys::Plain => plain_key.map(|key| shortened(key, MAX_KEY)),
-        LogKeys::None => None,
+    let (plain, fingerprint) = match plan.log.keys {
+        LogKeys::Hashed => (None, fingerprint()),
+        LogKeys::Plain => (plain_key.map(|key| shortened(key, MAX_KEY)), None),
+        LogKeys::None => (None, None),
     };
-    if let Some(key) = key {
-        line.push_str(&format!(r#","key":{key}"#));
+    Some(RefusalLine {
+        event,
+        rule: &rule.name,
+        limit: limit.map(|limit| &*limit.name),
+        plain,
+        fingerprint,
+        retry_after: reply::retry_after(refusal.reason),
+        suppressed,
+    })
+}
+
+impl fmt::Display for RefusalLine<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { event, rule, .. } = self;
+        write!(out, r#"{{"event":"{event}","rule":"{rule}""#)?;
+        if let Some(limit) = self.limit {
+            write!(out, r#","limit":"{limit}""#)?;
+        }
+        if let Some(key) = &self.plain {
+            write!(out, r#","key":{key}"#)?;
+        }
+        if let Some(key) = self.fingerprint {
+            write!(out, r#","key":"{key:016x}""#)?;
+        }
+        match self.retry_after {
+            Some(seconds) => write!(out, r#","retry_after":{seconds}"#)?,
+            None => out.write_str(r#","retry_after":null"#)?,
+        }
+        write!(out, r#","suppressed":{}}}"#, self.suppressed)
     }
-    match reply::retry_after(refusal.reason) {
-        Some(seconds) => line.push_str(&format!(r#","retry_after":{seconds}"#)),
-        None => line.push_str(r#","retry_after":null"#),
-    }
-    line.push_str(&format!(r#","suppressed":{suppressed}}}"#));
-    Some(line)
 }
 
 /// The line about a change of the breaker; `fault` is what the last call failed with. None where only a probe failed: the
@@ -135,7 +168,9 @@ mod tests {
     fn line(keys: LogKeys, decision: &Decision, plain_key: Option<&str>) -> String {
         let mut plan = plan();
         plan.log.keys = keys;
-        refusal_line(&plan, decision, plain_key, 3).unwrap()
+        refusal_line(&plan, decision, plain_key, 3)
+            .unwrap()
+            .to_string()
     }
 
     #[test]
@@ -152,7 +187,7 @@ mod tests {
             line(LogKeys::None, &refused_for(1, Reason::MissingKey), None),
             r#"{"event":"missing_key","rule":"per-user","retry_after":null,"suppressed":3}"#
         );
-        assert_eq!(refusal_line(&plan(), &Decision::default(), None, 0), None);
+        assert!(refusal_line(&plan(), &Decision::default(), None, 0).is_none());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use super::logger;
 use super::notes::Notes;
 use super::plugin::Plugin;
 use super::root::{self, Resumed, Root, Settlement, Verdict};
@@ -113,6 +114,7 @@ unsafe extern "C" {
 extern "C" fn _initialize() {
     // SAFETY: called once, first.
     unsafe { __wasm_call_ctors() }
+    logger::install();
 }
 
 #[unsafe(no_mangle)]

@@ -6,6 +6,7 @@ mod clock;
 mod exports;
 #[cfg(feature = "kong")]
 mod kong;
+mod logger;
 mod meter;
 mod notes;
 mod plugin;

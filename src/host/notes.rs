@@ -1,6 +1,5 @@
 //! What the plugins of one VM share: what they note for the operator, counts and what is wrong, and their queues.
 
-use super::call::{self, Level};
 use super::meter::Registry;
 use super::queues::Queues;
 use crate::engine::Incidents;
@@ -30,7 +29,7 @@ impl Notes {
     /// Logs an incident, unless the log has a line about one like it already.
     pub fn tell(&mut self, incident: Incident) {
         if let Some(line) = self.incidents.line(incident, self.now) {
-            call::log(Level::Warn, &line);
+            ::log::warn!("{line}");
         }
     }
 

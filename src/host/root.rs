@@ -7,7 +7,7 @@ mod waiting;
 pub use replying::show;
 use replying::{conclude, refuse_fields};
 
-use super::call::{self, Buffer, Level};
+use super::call::{self, Buffer};
 use super::clock::Clock;
 use super::meter::Meter;
 use super::notes::Notes;
@@ -345,5 +345,5 @@ fn note_time(now: Option<Now>, notes: &mut Notes) -> Option<Now> {
 }
 
 fn error(line: &str) {
-    call::log(Level::Error, &format!("weir: {line}"));
+    ::log::error!("weir: {line}");
 }

@@ -53,7 +53,7 @@ const BUDGETS: [Budget; 8] = [
     },
     Budget {
         case: "refused from memory",
-        fuel: 30_650,
+        fuel: 16_100,
         blocks: 1,
         run: refused_from_memory,
     },

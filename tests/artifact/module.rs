@@ -20,6 +20,14 @@ impl Artifact {
         let mut windows = self.bytes.windows(text.len());
         windows.any(|window| window == text.as_bytes())
     }
+
+    /// Whether it names this folder of the machine. `src/host/root/`, which lines of the log carry, is not `/root/`.
+    pub fn names(&self, folder: &str) -> bool {
+        let mut windows = self.bytes.windows(folder.len()).enumerate();
+        windows.any(|(at, window)| {
+            window == folder.as_bytes() && !self.bytes[..at].ends_with(b"src/host")
+        })
+    }
 }
 
 /// The module under test: that for Envoy, `dist/weir.wasm` or the file that `WEIR_WASM` names, or the one for Kong beside

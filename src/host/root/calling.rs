@@ -1,6 +1,6 @@
 //! The rate limit service, from the root's side.
 
-use super::super::call::{self, HostError, Level};
+use super::super::call::{self, HostError};
 use super::super::notes::Notes;
 use super::super::service::{self, CALLER, Link};
 use super::super::shared::Shared;
@@ -192,7 +192,7 @@ impl Root {
         if let Some(change) = change {
             self.meter.record_breaker(change.opens(), &notes.metrics);
             if let Some(line) = log::breaker_line(change, fault) {
-                call::log(Level::Warn, &line);
+                ::log::warn!("{line}");
             }
         }
         if let Some(fault) = fault {

@@ -1,6 +1,6 @@
 //! What becomes of a request on the host's side: it goes on, or is answered and told of.
 
-use super::super::call::{self, Level, Map};
+use super::super::call::{self, Map};
 use super::super::meter::Meter;
 use super::super::notes::Notes;
 use super::super::request::CurrentRequest;
@@ -67,7 +67,7 @@ fn report(
     let shown = rule.filter(|_| plan.log.keys == LogKeys::Plain);
     let key = shown.and_then(|rule| key::plain(rule, &plan.client_ip, facts));
     if let Some(line) = log::refusal_line(plan, decision, key.as_deref(), suppressed) {
-        call::log(Level::Info, &line);
+        ::log::info!("{line}");
     }
 }
 

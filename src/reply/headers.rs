@@ -58,26 +58,35 @@ impl ResponseHeaders {
     ///
     /// Nothing that it says gets looser (draft 11 §7.2). The fields of draft 11 are lists, and RFC 9651 §3.1
     /// lets a list spread over several fields: ours are added. The three of `X-RateLimit` hold one value
-    /// each: the upstream's stay, unless they promise more than ours. An upstream without the sentinel is
-    /// taken to send none of the three, since adding is the host's cheaper half.
+    /// each, and come from one side: the upstream's stay where its sentinel promises no more than ours.
+    /// Without the sentinel it does not say how many requests remain, and ours take the place of whatever
+    /// it sends. Only the sentinel, known to be absent, is added: the host's cheaper half.
     pub fn changes(self, upstream: Option<&[u8]>) -> impl Iterator<Item = Change> {
-        let draft_11 = self.draft_11.map(|Draft11 { policy, limits }| {
-            [Change::Add(POLICY, policy), Change::Add(LIMITS, limits)]
-        });
-        let (ours, change): (_, fn(_, _) -> _) = match upstream {
-            None => (self.x_ratelimit, Change::Add),
-            Some(theirs) => {
-                let stricter = |ours: &XRateLimit| ours.is_stricter_than(theirs);
-                (self.x_ratelimit.filter(stricter), Change::Replace)
-            }
+        let (policy, limits) = match self.draft_11 {
+            Some(Draft11 { policy, limits }) => (
+                Some(Change::Add(POLICY, policy)),
+                Some(Change::Add(LIMITS, limits)),
+            ),
+            None => (None, None),
         };
-        let x_ratelimit = ours.into_iter().flat_map(XRateLimit::fields);
-        let x_ratelimit = x_ratelimit.map(move |(name, number)| {
-            let mut value = Vec::new();
-            digits::push(&mut value, number);
-            change(name, value)
-        });
-        draft_11.into_iter().flatten().chain(x_ratelimit)
+        let ours = self
+            .x_ratelimit
+            .filter(|ours| upstream.is_none_or(|theirs| ours.is_stricter_than(theirs)));
+        let [limit, remaining, reset] = ours.map(XRateLimit::fields).unwrap_or_default();
+        let replace = |(name, number)| Change::Replace(name, digits::text(number));
+        let add = |(name, number)| Change::Add(name, digits::text(number));
+        let remaining = match upstream {
+            None => remaining.map(add),
+            Some(_) => remaining.map(replace),
+        };
+        let changes = [
+            policy,
+            limits,
+            limit.map(replace),
+            remaining,
+            reset.map(replace),
+        ];
+        changes.into_iter().flatten()
     }
 }
 
@@ -95,7 +104,8 @@ pub(super) fn add_to(
         pairs.add(LIMITS, |value| policies.write_limits(quotas, value));
     }
     let x_ratelimit = XRateLimit::new(plan, decision, now);
-    for (name, number) in x_ratelimit.into_iter().flat_map(XRateLimit::fields) {
+    let fields = x_ratelimit.map(XRateLimit::fields).unwrap_or_default();
+    for (name, number) in fields.into_iter().flatten() {
         pairs.add(name, |value| digits::push(value, number));
     }
 }

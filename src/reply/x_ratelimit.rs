@@ -41,13 +41,12 @@ impl XRateLimit {
     }
 
     /// Name and value of each field; a reset that is never is left out.
-    pub(super) fn fields(self) -> impl Iterator<Item = (&'static str, u64)> {
-        let always = [
-            ("x-ratelimit-limit", u64::from(self.limit)),
-            (REMAINING, u64::from(self.remaining)),
-        ];
-        let reset = self.reset.map(|reset| ("x-ratelimit-reset", reset));
-        always.into_iter().chain(reset)
+    pub(super) fn fields(self) -> [Option<(&'static str, u64)>; 3] {
+        [
+            Some(("x-ratelimit-limit", u64::from(self.limit))),
+            Some((REMAINING, u64::from(self.remaining))),
+            self.reset.map(|reset| ("x-ratelimit-reset", reset)),
+        ]
     }
 
     /// Whether an upstream's value of [`REMAINING`] promises more than ours. What is no integer promises

@@ -101,6 +101,18 @@ fn an_upstream_that_sends_such_headers_itself() {
 }
 
 #[test]
+fn an_upstream_that_does_not_say_what_remains() {
+    let request = Request::get("/")
+        .upstream_header("x-ratelimit-limit", "10")
+        .upstream_header("x-ratelimit-reset", "2");
+    hot(
+        "admit-beside-upstream-limit",
+        &with_headers(r#"["x-ratelimit"]"#),
+        &request,
+    );
+}
+
+#[test]
 fn refused_from_the_store() {
     let mut scene = Scene::new(ONE_AN_HOUR);
     let request = Request::get("/");

@@ -35,13 +35,13 @@ const BUDGETS: [Budget; 8] = [
     },
     Budget {
         case: "admit, draft-11",
-        fuel: 31_300,
+        fuel: 30_600,
         blocks: 2,
         run: admit_with_draft_11,
     },
     Budget {
         case: "admit, both",
-        fuel: 38_200,
+        fuel: 36_300,
         blocks: 2,
         run: admit_with_both,
     },

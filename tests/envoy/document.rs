@@ -237,19 +237,20 @@ pub fn cluster(name: &str, address: &Value) -> Value {
 }
 
 /// An upstream that speaks of limits of its own: `/upstream/strict` of fewer requests than any test allows,
-/// `/upstream/loose` of more.
+/// `/upstream/loose` of more; `/upstream/silent` does not say how many remain.
 fn upstream(dir: &Path) -> Value {
-    let route = |path: &str, headers: [(&str, &str); 5]| {
+    let header = |(key, value): &(&str, &str)| json!({ "header": { "key": key, "value": value } });
+    let route = |path: &str, headers: &[(&str, &str)]| {
         json!({
             "match": { "path": path },
             "direct_response": { "status": 200 },
-            "response_headers_to_add": headers.map(|(key, value)| json!({ "header": { "key": key, "value": value } })),
+            "response_headers_to_add": headers.iter().map(header).collect::<Vec<_>>(),
         })
     };
     let routes = [
         route(
             "/upstream/strict",
-            [
+            &[
                 ("x-ratelimit-limit", "2"),
                 ("x-ratelimit-remaining", "0"),
                 ("x-ratelimit-reset", "7000"),
@@ -259,12 +260,20 @@ fn upstream(dir: &Path) -> Value {
         ),
         route(
             "/upstream/loose",
-            [
+            &[
                 ("x-ratelimit-limit", "900"),
                 ("x-ratelimit-remaining", "800"),
                 ("x-ratelimit-reset", "1"),
                 ("ratelimit-policy", "\"upstream\";q=900;w=1"),
                 ("ratelimit", "\"upstream\";r=800;t=1"),
+            ],
+        ),
+        route(
+            "/upstream/silent",
+            &[
+                ("x-ratelimit-limit", "900"),
+                ("x-ratelimit-reset", "1"),
+                ("ratelimit-policy", "\"upstream\";q=900;w=1"),
             ],
         ),
     ];

@@ -278,6 +278,17 @@ async fn an_upstream_s_stricter_headers_stay() {
             ),
             (10, 8)
         );
+        for mut caller in [
+            envoy.connect().await,
+            Connection::http2(envoy.address).await,
+        ] {
+            let silent = caller.send(get("/upstream/silent")).await;
+            assert_eq!(silent.number("x-ratelimit-limit"), 10);
+            assert!(silent.number("x-ratelimit-remaining") < 8);
+            assert!(silent.number("x-ratelimit-reset") > 360);
+            assert_eq!(list(&silent, "ratelimit-policy", ["q", "w"]).len(), 2);
+            assert_eq!(list(&silent, "ratelimit", ["r", "t"]).len(), 1);
+        }
         let remaining = list(&loose, "ratelimit", ["r", "t"]);
         assert!(
             remaining

@@ -27,9 +27,9 @@ fn an_admitted_response_lists_every_limit() {
         [
             r#"ratelimit-policy + "per-client";q=40;w=2, "per-user.daily";q=1000;w=86400, "per-user.monthly";q=20000"#,
             r#"ratelimit + "per-client";r=39;t=1, "per-user.daily";r=7;t=3600, "per-user.monthly";r=19000;t=777600"#,
-            "x-ratelimit-limit + 1000",
+            "x-ratelimit-limit = 1000",
             "x-ratelimit-remaining + 7",
-            "x-ratelimit-reset + 3600",
+            "x-ratelimit-reset = 3600",
         ]
     );
 }
@@ -60,7 +60,7 @@ fn a_reset_by_the_clock_is_never_early() {
     // 1 ns and 3,599 s and 1 ns past a whole second.
     assert_eq!(
         changed(&plan, &admitted(), None)[2],
-        "x-ratelimit-reset + 1702736400"
+        "x-ratelimit-reset = 1702736400"
     );
 }
 
@@ -68,7 +68,7 @@ fn a_reset_by_the_clock_is_never_early() {
 fn of_equally_many_remaining_the_later_reset_is_told() {
     let mut decision = admitted();
     decision.quotas[0].remaining = 7;
-    assert!(changed(&plan(), &decision, None).contains(&"x-ratelimit-limit + 1000".to_owned()));
+    assert!(changed(&plan(), &decision, None).contains(&"x-ratelimit-limit = 1000".to_owned()));
 }
 
 #[test]
@@ -80,6 +80,40 @@ fn no_limit_no_headers() {
     let headers = ResponseHeaders::new(&plan, &Policies::new(&plan), &admitted(), NOW);
     assert_eq!(headers.sentinel(), None);
     assert_eq!(headers.changes(None).count(), 0);
+}
+
+/// Whichever of the three it sends, the response has one of each.
+#[test]
+fn an_upstream_that_does_not_say_what_remains_is_replaced() {
+    const FIELDS: [&str; 3] = [
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+    ];
+    let plan = plan();
+    for sent in 0..8_usize {
+        let is_sent = |place: usize| sent & 1 << place != 0;
+        let theirs = (0..3).filter(|place| is_sent(*place));
+        let mut fields: Vec<(&str, Vec<u8>)> = theirs
+            .map(|place| (FIELDS[place], b"900".to_vec()))
+            .collect();
+        let upstream = is_sent(1).then_some(&b"900"[..]);
+        let headers = ResponseHeaders::new(&plan, &Policies::new(&plan), &admitted(), NOW);
+        for change in headers.changes(upstream) {
+            let (name, value) = match change {
+                Change::Add(name, value) => (name, value),
+                Change::Replace(name, value) => {
+                    fields.retain(|(held, _)| *held != name);
+                    (name, value)
+                }
+            };
+            fields.push((name, value));
+        }
+        for (name, value) in FIELDS.iter().zip(["1000", "7", "3600"]) {
+            let held: Vec<_> = fields.iter().filter(|(held, _)| held == name).collect();
+            assert_eq!(held, [&(*name, value.as_bytes().to_vec())], "{sent}");
+        }
+    }
 }
 
 #[test]

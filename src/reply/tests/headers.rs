@@ -47,7 +47,7 @@ fn the_numbers_of_the_limiter_come_before_those_of_the_plan() {
         [
             r#"ratelimit-policy + "per-client";q=40;w=2, "per-user.daily";q=5000;w=2592000, "per-user.monthly";q=20000"#,
             r#"ratelimit + "per-client";r=39;t=1, "per-user.daily";r=7;t=3600, "per-user.monthly";r=19000;t=777600"#,
-            "x-ratelimit-limit + 5000",
+            "x-ratelimit-limit = 5000",
         ]
     );
 }

@@ -2,6 +2,7 @@
 //! the one before: a module that settles them all at once loses its VM, and every filter in it.
 
 use std::fs;
+use std::net::Ipv4Addr;
 
 use hyper::http::request::Builder;
 use serde_json::{Value, json};
@@ -73,8 +74,9 @@ impl Waiting {
         let mut crowd = JoinSet::new();
         match over {
             Over::Http1 => {
-                for _ in 0..CROWD {
-                    let mut connection = Connection::http1(envoy.address).await;
+                for client in 0..CROWD {
+                    let address = address(client);
+                    let mut connection = Connection::http1_from(address, envoy.address).await;
                     crowd.spawn(async move { connection.send(request()).await.status });
                 }
             }
@@ -106,6 +108,12 @@ impl Waiting {
         let chunks = statuses.chunk_by(|one, other| one == other);
         chunks.map(|alike| (alike[0], alike.len())).collect()
     }
+}
+
+/// The address of a client of its own: thousands of connections from one would leave no port to bind there.
+fn address(client: usize) -> Ipv4Addr {
+    let [high, low] = u16::try_from(client).unwrap().to_be_bytes();
+    Ipv4Addr::new(127, 1, high, low)
 }
 
 /// How many files this process may open, and with it the proxies that it starts.
